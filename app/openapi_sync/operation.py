@@ -1,0 +1,132 @@
+"""One operation of a document, as far as a call needs it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from app.openapi_sync.oddities import Oddity
+
+
+class OperationKind(StrEnum):
+    CALL = "operation"
+    """A request that can be sent: an entry of ``paths``."""
+    STORE = "store"
+    """A request that will be received: an entry of ``webhooks``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter; 2.0's collection formats are given in 3.x's terms."""
+
+    name: str
+    location: str
+    """path, query, header or cookie."""
+    required: bool
+    style: str
+    explode: bool
+    schema_type: str | None = None
+    schema_default: object = None
+
+    def lean(self) -> dict[str, object]:
+        return {
+            "name": self.name,
+            "in": self.location,
+            "required": self.required,
+            "style": self.style,
+            "explode": self.explode,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    content_types: tuple[str, ...]
+    """In the document's order."""
+    required: bool
+    properties: frozenset[str] = frozenset()
+    """Names of the top-level properties, where the body is an object that lists them."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Schema defaults of those properties."""
+
+    def lean(self) -> dict[str, object]:
+        return {"contentTypes": list(self.content_types), "required": self.required}
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityScheme:
+    """``key`` is its name in the document; ``location`` and ``name`` place an API key; ``http_scheme`` is
+    "basic", "bearer", … (RFC 9110, section 11.1)."""
+
+    key: str
+    type: str
+    location: str | None = None
+    name: str | None = None
+    http_scheme: str | None = None
+
+    def lean(self) -> dict[str, object]:
+        lean: dict[str, object] = {"scheme": self.key, "type": self.type}
+        optional = {"in": self.location, "name": self.name, "httpScheme": self.http_scheme}
+        return lean | {key: value for key, value in optional.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    kind: OperationKind
+    method: str
+    """In capitals."""
+    path: str
+    """The template, "/pets/{petId}"; of a webhook "webhooks/NAME", which no path can be."""
+    pointer: str
+    operation_id: str | None = None
+    summary: str | None = None
+    description: str | None = None
+    """Its first paragraph."""
+    tags: tuple[str, ...] = ()
+    is_deprecated: bool = False
+    handler_name: str | None = None
+    """``x-handler-name``."""
+    parameters: tuple[Parameter, ...] = ()
+    body: RequestBody | None = None
+    security: tuple[tuple[SecurityScheme, ...], ...] = ()
+    """Alternatives, each of them what is needed together; an empty one allows an anonymous call."""
+    servers: tuple[str, ...] = ()
+    """URLs with their variables filled in, the one to use first; relative ones as they stand."""
+    default_args: Mapping[str, object] = field(default_factory=dict)
+    is_degraded: bool = False
+    """Something that the operation refers to was not found."""
+    warnings: tuple[Oddity, ...] = ()
+
+    @property
+    def argument_names(self) -> frozenset[str]:
+        names = frozenset(parameter.name for parameter in self.parameters)
+        return names | self.body.properties if self.body else names
+
+    def target(self) -> dict[str, object]:
+        """The handler's ``target``, lean: embedding schemas would turn 20 MB of document into 263 MB of rows.
+
+        Parameters are sorted, so that a document in another order is no change.
+        """
+        if self.kind is OperationKind.STORE:
+            return {"kind": "store"}
+        parameters = sorted(self.parameters, key=lambda parameter: (parameter.location, parameter.name))
+        return {
+            "kind": "operation",
+            "method": self.method,
+            "path": self.path,
+            "parameters": [parameter.lean() for parameter in parameters],
+            "body": self.body.lean() if self.body else None,
+            "security": [[scheme.lean() for scheme in alternative] for alternative in self.security],
+            "server": self.servers[0] if self.servers else None,
+            "operationId": self.operation_id,
+            "summary": self.summary,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An operation of which no handler is made. ``method`` is "*" when it is true of the whole path."""
+
+    method: str
+    path: str
+    reason: str
+    is_deliberate: bool = False
+    """Left out by rule, not because it could not be read: its handler, if there was one, is missing now."""

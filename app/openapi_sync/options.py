@@ -1,0 +1,25 @@
+"""What a caller may say about a sync."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.openapi_sync.selection import EVERYTHING, Selection
+
+
+class OnMissing(StrEnum):
+    """What becomes of a handler whose operation the document no longer describes."""
+
+    KEEP = "keep"
+    """It is marked, and works on."""
+    DISABLE = "disable"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    selection: Selection = EVERYTHING
+    on_missing: OnMissing = OnMissing.KEEP
+    force: bool = False
+    """Accept a document that lacks most operations of the last sync."""
+    dry_run: bool = False
+    """Plan, and write nothing."""
