@@ -8,6 +8,7 @@ settings.load_profile("without deadline")
 pytest_plugins = [
     "tests.fixtures.database",
     "tests.fixtures.app",
+    "tests.fixtures.announcements",
     "tests.fixtures.tenant",
     "tests.fixtures.upstream",
 ]

@@ -1,6 +1,6 @@
 """What a handler's executions have in common is read once, and again when any part of it changed."""
 
-import asyncio
+from functools import partial
 
 import pytest
 from sqlalchemy import update
@@ -34,31 +34,26 @@ async def globex(resources):
 
 
 @pytest.fixture
-async def plans(resources, committed_urls):
-    plans = Plans(resources.keys, resources.changes)
-    task = asyncio.create_task(resources.changes.listen(committed_urls.app))
-    async with asyncio.timeout(10):
-        while not (resources.changes.listener and resources.changes.listener.is_live):
-            await asyncio.sleep(0.01)
-    yield plans
-    task.cancel()
-    await asyncio.wait({task})
+def plans(resources):
+    return Plans(resources.keys, resources.changes)
 
 
 @pytest.fixture
-async def handler(resources, acme, upstream):
-    return await make_handler(resources, acme, upstream)
+async def handler(plans, resources, acme, upstream, settle):
+    handler = await make_handler(resources, acme, upstream)
+    await settle()
+    return handler
+
+
+@pytest.fixture
+def read(plans, resources, acme, handler):
+    """The plan of the handler, as acme finds it."""
+    return partial(plan_of, plans, resources, acme, handler)
 
 
 async def plan_of(plans, resources, member, handler):
     async with resources.database.transaction(member.tenant_id) as session:
         return await plans.get(session, member.tenant_id, handler.id)
-
-
-async def until(condition):
-    async with asyncio.timeout(5):
-        while not await condition():
-            await asyncio.sleep(0.01)
 
 
 async def add_sealed(resources, member, handler, model, value):
@@ -79,52 +74,43 @@ async def add_sealed(resources, member, handler, model, value):
 
 
 class TestPlans:
-    async def test_are_read_once(self, plans, resources, acme, handler):
-        first = await plan_of(plans, resources, acme, handler)
-        assert await plan_of(plans, resources, acme, handler) is first
+    async def test_are_read_once(self, read):
+        first = await read()
+        assert await read() is first
 
-    async def test_are_of_their_tenant_only(self, plans, resources, acme, globex, handler):
-        await plan_of(plans, resources, acme, handler)
+    async def test_are_of_their_tenant_only(self, plans, resources, globex, handler, read):
+        await read()
         with pytest.raises(NotFound):
             await plan_of(plans, resources, globex, handler)
 
     @pytest.mark.parametrize(
         ("model", "values"), [(Handler, {"default_args": {"a": 1}}), (Integration, {"base_url": "http://b"})]
     )
-    async def test_hear_of_a_change(self, plans, resources, acme, handler, model, values):
-        first = await plan_of(plans, resources, acme, handler)
+    async def test_hear_of_a_change(self, read, resources, acme, settle, model, values):
+        first = await read()
         async with resources.database.transaction(acme.tenant_id) as session:
             await session.execute(update(model).values(**values))
+        await settle()
 
-        async def is_heard():
-            return await plan_of(plans, resources, acme, handler) != first
+        assert await read() != first
 
-        await until(is_heard)
-
-    @pytest.mark.parametrize(("model", "kind"), [(Secret, "secrets"), (Credential, "credentials")])
-    async def test_hear_of_a_new_value(self, plans, resources, acme, handler, model, kind):
-        first = await plan_of(plans, resources, acme, handler)
-        assert "NEW" not in getattr(first.values, kind)
+    @pytest.mark.parametrize("model", [Secret, Credential])
+    async def test_hear_of_a_new_value(self, read, resources, acme, handler, settle, model):
+        first = await read()
+        assert "NEW" not in getattr(first.values, model.__tablename__)
         await add_sealed(resources, acme, handler, model, "fresh")
+        await settle()
 
-        async def is_heard():
-            return "NEW" in getattr((await plan_of(plans, resources, acme, handler)).values, kind)
+        assert "NEW" in getattr((await read()).values, model.__tablename__)
 
-        await until(is_heard)
-
-    async def test_hear_that_their_handler_is_gone(self, plans, resources, acme, handler):
-        await plan_of(plans, resources, acme, handler)
+    async def test_hear_that_their_handler_is_gone(self, read, resources, acme, handler, settle):
+        await read()
         async with resources.database.transaction(acme.tenant_id) as session:
             await session.delete(await session.get_one(Handler, (acme.tenant_id, handler.id)))
+        await settle()
 
-        async def is_heard():
-            try:
-                await plan_of(plans, resources, acme, handler)
-            except NotFound:
-                return True
-            return False
+        with pytest.raises(NotFound):
+            await read()
 
-        await until(is_heard)
-
-    async def test_show_no_value(self, plans, resources, acme, handler):
-        assert "very-secret-value" not in repr(await plan_of(plans, resources, acme, handler))
+    async def test_show_no_value(self, read):
+        assert "very-secret-value" not in repr(await read())

@@ -24,21 +24,9 @@ async def acme(resources):
 
 
 @pytest.fixture
-async def routes(resources, committed_urls, settings):
-    routes = Routes(
-        resources.database,
-        resources.keys,
-        resources.changes,
-        Limiter(resources.database, settings),
-        settings,
-    )
-    task = asyncio.create_task(resources.changes.listen(committed_urls.app))
-    async with asyncio.timeout(10):
-        while not (resources.changes.listener and resources.changes.listener.is_live):
-            await asyncio.sleep(0.01)
-    yield routes
-    task.cancel()
-    await asyncio.wait({task})
+async def routes(resources, settings, settle):
+    limiter = Limiter(resources.database, settings)
+    return Routes(resources.database, resources.keys, resources.changes, limiter, settings)
 
 
 @pytest.fixture
@@ -50,45 +38,39 @@ def statements(resources):
     return seen
 
 
-async def until(find):
-    async with asyncio.timeout(5):
-        while not (found := await find()):
-            await asyncio.sleep(0.01)
-    return found
-
-
 class TestFind:
-    async def test_costs_no_query_once_it_is_known(self, routes, resources, acme, statements):
+    async def test_costs_no_query_once_it_is_known(self, routes, resources, acme, statements, settle):
         await make_handler(resources, acme)
+        await settle()
+        assert await routes.find("acme", "push")
+        statements.clear()
 
-        async def find_in_memory():
-            statements.clear()
-            assert await routes.find("acme", "push") is not None
-            return statements == []
-
-        await until(find_in_memory)  # what was announced before may still be on its way
+        assert await routes.find("acme", "push")
+        assert statements == []
 
     @pytest.mark.parametrize(("slug", "name"), [("acme", "nope"), ("nobody", "push")])
-    async def test_costs_no_query_for_a_known_miss(self, routes, acme, statements, slug, name):
-        async def miss_in_memory():
-            statements.clear()
-            assert await routes.find(slug, name) is None
-            return statements == []
+    async def test_costs_no_query_for_a_known_miss(self, routes, acme, statements, settle, slug, name):
+        await settle()
+        assert await routes.find(slug, name) is None
+        statements.clear()
 
-        await until(miss_in_memory)
+        assert await routes.find(slug, name) is None
+        assert statements == []
 
-    async def test_learns_of_a_new_handler(self, routes, resources, acme):
+    async def test_learns_of_a_new_handler(self, routes, resources, acme, settle):
         assert await routes.find("acme", "push") is None
         await make_handler(resources, acme)
+        await settle()
 
-        await until(lambda: routes.find("acme", "push"))
+        assert await routes.find("acme", "push")
 
-    async def test_learns_of_a_new_tenant(self, routes, resources):
+    async def test_learns_of_a_new_tenant(self, routes, resources, settle):
         assert await routes.find("globex", "push") is None
         tenant, token = await join(resources, "globex")
         await make_handler(resources, Member(tenant, token, None))
+        await settle()
 
-        await until(lambda: routes.find("globex", "push"))
+        assert await routes.find("globex", "push")
 
     @pytest.mark.parametrize(
         "change",
@@ -97,19 +79,20 @@ class TestFind:
             update(Tenant).where(Tenant.slug == "acme").values(status="suspended"),
         ],
     )
-    async def test_learns_of_an_end(self, routes, resources, acme, change):
+    async def test_learns_of_an_end(self, routes, resources, acme, settle, change):
         await make_handler(resources, acme)
         assert await routes.find("acme", "push")
         async with resources.database.transaction(acme.tenant_id) as session:
             await session.execute(change)
+        await settle()
 
-        async def is_gone():
-            return await routes.find("acme", "push") is None
+        assert await routes.find("acme", "push") is None
 
-        await until(is_gone)
-
-    async def test_keeps_nothing_that_changed_while_it_was_read(self, routes, resources, acme, statements):
+    async def test_keeps_nothing_that_changed_while_it_was_read(
+        self, routes, resources, acme, statements, settle
+    ):
         await make_handler(resources, acme)
+        await settle()
         load = routes._load
 
         async def load_slowly(*args):
@@ -124,22 +107,21 @@ class TestFind:
 
         assert statements != []
 
-    async def test_trusts_nothing_for_long_without_announcements(self, routes, resources, acme, statements):
+    async def test_trusts_nothing_for_long_without_announcements(self, routes, resources, acme, settle):
         await make_handler(resources, acme)
+        await settle()
         resources.changes.listener.is_live = False
 
-        async def kept():
-            await routes.find("acme", "push")
-            return [*routes._cache._entries.values()]
-
-        (entry,) = await until(kept)
+        await routes.find("acme", "push")
+        (entry,) = routes._cache._entries.values()
         assert entry.expires - asyncio.get_running_loop().time() <= 1.0
 
-    async def test_opens_both_secrets_while_one_is_rotated(self, routes, resources, acme):
+    async def test_opens_both_secrets_while_one_is_rotated(self, routes, resources, acme, settle):
         handler = await make_handler(resources, acme, verification={"scheme": "github"})
         await add_secret(resources, acme, handler, "WEBHOOK_SECRET_PREVIOUS", "older")
         await add_secret(resources, acme, handler, "OTHER", "unrelated")
-        route = await until(lambda: routes.find("acme", "push"))
+        await settle()
+        route = await routes.find("acme", "push")
 
         assert sorted(secret.reveal() for secret in route.secrets) == ["It's a Secret to Everybody", "older"]
         assert "older" not in repr(route)
