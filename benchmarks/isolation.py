@@ -1,12 +1,13 @@
-"""What one hung upstream costs the others: the time from a webhook to the healthy upstream's receipt.
+"""What one hung upstream costs the others: the time from a webhook to their receipt of it.
 
-    .venv/bin/python benchmarks/isolation.py [--rounds 3] [--seconds 10] [--rate 100] [--healthy 4]
+    .venv/bin/python benchmarks/isolation.py [--rounds 5] [--seconds 10] [--rate 200] [--upstreams 10]
 
-Each round measures the same open-loop load on the healthy upstreams three times, each time on `jackfield
-serve` with a data folder of its own, so that nothing is left over from before:
-- alone;
-- beside as many webhooks again for one more healthy upstream: what the load alone costs;
-- beside as many webhooks again for an upstream that accepts and never answers.
+Each round measures the same open-loop load three times, each time on `jackfield serve` with a data folder of
+its own, so that nothing is left over from before. The webhooks are for each upstream in turn, and only the
+last of these differs:
+- it answers as the others do, which is what the hung one is compared with;
+- it accepts calls and never answers;
+- it gets no webhooks at all, which shows what the load alone costs.
 Every upstream belongs to a tenant of its own, unless ``--one-tenant``. The time is the receipt's minus the
 sending's, both by the one monotonic clock; what has not arrived ``--patience`` seconds after the last one
 was sent is counted as missing, and as later than all that have.
@@ -15,7 +16,7 @@ was sent is counted as missing, and as later than all that have.
 import argparse
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from harness import load
@@ -26,7 +27,7 @@ from harness.service import Service, Tenant, data_folder, serving
 from harness.upstream import Receipts, Upstreams, upstreams
 from harness.webhooks import Webhook
 
-ALONE, BUSY, HUNG = "alone", "beside a healthy half", "beside a hung half"
+ANSWERS, HANGS, ABSENT = "all answer", "one hangs", "without that one"
 POLL_S = 0.05
 MILLI = 1000
 CONNECTIONS = 32
@@ -38,27 +39,28 @@ AT_ONCE = {"JACKFIELD_SHUTDOWN_GRACE": "0.5"}
 def main() -> None:
     arguments = read_arguments()
     with Apart() as apart:
-        steps = {name: partial(measure, name, apart, arguments) for name in (ALONE, BUSY, HUNG)}
+        steps = {name: partial(measure, name, apart, arguments) for name in (ANSWERS, HANGS, ABSENT)}
         samples = interleave(arguments.rounds, steps)
     found = medians(samples)
-    alone, busy, hung = (found[f"{name}, p95 ms"] for name in (ALONE, BUSY, HUNG))
+    answers, hangs, absent = (found[f"{name}, p95 ms"] for name in (ANSWERS, HANGS, ABSENT))
     ratios = {
-        "change of p95 by the hung half, % of alone": Ratio((hung / alone - 1) * 100, "< 10"),
-        "change of p95 by a healthy half, % of alone": Ratio((busy / alone - 1) * 100),
-        "change of p95, hung half against healthy half, %": Ratio((hung / busy - 1) * 100),
+        "change of the others' p95 when one hangs, %": Ratio((hangs / answers - 1) * 100, "< 10"),
+        "the same, against a load without that one, %": Ratio((hangs / absent - 1) * 100),
     }
     publish(samples, ratios, arguments)
 
 
 def read_arguments() -> argparse.Namespace:
-    options = parser(__doc__, rounds=3)
+    options = parser(__doc__, rounds=5)
     options.add_argument(
         "--seconds", type=float, default=10.0, metavar="S", help="measured of each load and round"
     )
     options.add_argument(
-        "--rate", type=float, default=100.0, metavar="N", help="webhooks/s for the healthy upstreams"
+        "--rate", type=float, default=200.0, metavar="N", help="webhooks/s, for all upstreams together"
     )
-    options.add_argument("--healthy", type=int, default=4, metavar="N", help="healthy upstreams")
+    options.add_argument(
+        "--upstreams", type=int, default=10, metavar="N", help="of which one hangs, at least 2"
+    )
     options.add_argument("--warm-up", type=float, default=2.0, metavar="S", help="not measured")
     options.add_argument(
         "--patience", type=float, default=15.0, metavar="S", help="for receipts, once all is sent"
@@ -68,44 +70,40 @@ def read_arguments() -> argparse.Namespace:
 
 
 def measure(name: str, apart: Apart, arguments: argparse.Namespace) -> Mapping[str, float]:
-    count: int = arguments.healthy
+    count = arguments.upstreams - 1
     with (
-        upstreams(healthy=count) as called,
-        upstreams(healthy=1, hung=1) as beside,
+        upstreams(healthy=count) as others,
+        upstreams(healthy=1, hung=1) as last,
         data_folder() as data,
         serving(data, env=AT_ONCE) as service,
     ):
-        others = {ALONE: [], BUSY: beside.healthy, HUNG: beside.hung}[name]
-        webhooks = furnish(service, called.healthy, others, one_tenant=arguments.one_tenant)
+        urls = [*others.healthy, *{ANSWERS: last.healthy, HANGS: last.hung, ABSENT: []}[name]]
         plan = Plan(
-            webhooks=webhooks,
+            webhooks=furnish(service, urls, one_tenant=arguments.one_tenant),
             seconds=arguments.seconds,
             warm_up_s=arguments.warm_up,
             connections=CONNECTIONS,
             size=SIZE,
-            rate=arguments.rate * (2 if others else 1),
+            rate=arguments.rate * len(urls) / arguments.upstreams,
             is_stamped=True,
         )
         result = apart.call(load.run, plan)
         if result.failures:
             say(f"  not accepted: {result.failures}")
-        expected = (result.accepted + 1) // 2 if others else result.accepted
-        receipts = collect(called, expected, arguments.patience)
+        rounds, rest = divmod(result.accepted, len(urls))
+        expected = rounds * count + min(rest, count)
+        receipts = collect(others, expected, arguments.patience)
         missing = max(0, expected - len(receipts))
         delays = after_warm_up(receipts, arguments.warm_up) + [math.inf] * missing
         percentiles = {f"{name}, p{percent} ms": percentile(delays, percent) for percent in (50, 95, 99)}
         figures = percentiles | {f"{name}, missing": float(missing)}
-        return figures | ({f"{name}, hung at a time": float(beside.most_hung())} if name == HUNG else {})
+        return figures | ({f"{name}, hung at a time": float(last.most_hung())} if name == HANGS else {})
 
 
-def furnish(
-    service: Service, healthy: list[str], others: list[str], *, one_tenant: bool
-) -> tuple[Webhook, ...]:
-    """Webhooks to be called in turn: each healthy upstream's, followed by the other half's, if any."""
+def furnish(service: Service, urls: Sequence[str], *, one_tenant: bool) -> tuple[Webhook, ...]:
+    """Webhooks to be called in turn, one for each upstream."""
     tenants = Tenants(service, one_tenant=one_tenant)
-    mine = [tenants.next().call(f"in-{number}", url) for number, url in enumerate(healthy)]
-    theirs = [tenants.next().call("other", url) for url in others]
-    return tuple(webhook for one in mine for webhook in (one, *theirs))
+    return tuple(tenants.next().call(f"in-{number}", url) for number, url in enumerate(urls))
 
 
 class Tenants:

@@ -1,4 +1,4 @@
-"""Webhooks that arrive in one piece at a route that is known: from the parser into the batch at once.
+"""Webhooks that arrive in one piece at a route that is known: from the socket into the batch at once.
 
 Nothing is decided here that ``app.ingest.gate`` would decide otherwise. Whatever is not plain (a refusal, a
 handshake, a sender that waits, a limit to be asked for) is left to the gate, which begins from the start.
@@ -13,23 +13,20 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from app.core import tracing
 from app.core.ids import new_id
 from app.core.settings import Settings
-from app.ingest.address import Naming, first_values, url_of
-from app.ingest.gate import PREFIX, failed, note, rendered
-from app.ingest.inbound import Inbound, Reply
+from app.ingest.address import Naming
+from app.ingest.gate import PREFIX, failed, lines, note, rendered
+from app.ingest.inbound import PlainInbound, Reply
 from app.ingest.routes import Routes
 from app.ingest.service import Ingest
-from app.web.express import ExpressRequest
-from app.web.guard import is_plain
-from app.web.request_id import HEADER, accepted_id
+from app.web.express import Connection, ExpressRequest, Whole
+from app.web.request_id import is_accepted
 
-NOT_PLAIN: Final = frozenset({b"prefer", b"content-encoding"})
+NOT_PLAIN: Final = frozenset({"prefer", "content-encoding"})
 """Headers that ask for more than to be stored."""
 
 
 class WebhookExpress:
     """An ``app.web.express.Express``. ``proxies``: whose word on the client is believed."""
-
-    prefix = PREFIX.encode()
 
     def __init__(self, routes: Routes, ingest: Ingest, settings: Settings, proxies: list[str]) -> None:
         self._routes = routes
@@ -38,43 +35,49 @@ class WebhookExpress:
         self._proxied = ProxyHeadersMiddleware(_nothing, proxies) if proxies else None
 
     def __call__(self, request: ExpressRequest) -> bool:
+        whole = request.whole
+        if not whole.target.startswith(PREFIX):
+            return False
         started = time.perf_counter()
-        path, _, query = request.url.partition(b"?")
-        slug, _, name = path[len(self.prefix) :].partition(b"/")
-        route = self._routes.known(slug.decode("latin-1"), name.decode("latin-1"))
-        if route is None or not route.is_plain or len(request.body) > route.body_limit:
+        path, _, query = whole.target.partition("?")
+        slug, _, name = path[len(PREFIX) :].partition("/")
+        route = self._routes.known(slug, name)
+        if route is None or not route.is_plain or len(whole.body) > route.body_limit:
             return False
-        scope = request.scope
-        headers = first_values(scope["headers"])
-        if not NOT_PLAIN.isdisjoint(headers) or (query and not is_plain(query)) or tracing.is_collecting():
+        fields = whole.fields
+        if not NOT_PLAIN.isdisjoint(fields) or tracing.is_collecting():
             return False
-        unique = headers if len(headers) == len(scope["headers"]) else None
-        needs_url = unique is None or route.quick is None or route.delivery_headers is None
-        scope["raw_path"], scope["query_string"] = path, query
-        if self._proxied is not None:
-            _run_through(self._proxied(cast("Any", scope), _nothing, _nothing))
-        client = scope["client"]
-        request_id = (HEADER in headers and accepted_id(scope)) or str(new_id())
-        inbound = Inbound(
-            method="POST",
-            url=url_of(scope, headers, self._naming) if needs_url else "",
-            query=query.decode("ascii"),
-            headers=scope["headers"],
-            body=request.body,
-            peer=client[0] if client else None,
+        scheme, peer = self._origin(request.connection, whole)
+        given = fields.get("x-request-id")
+        request_id = given if given is not None and is_accepted(given) else str(new_id())
+        parent = fields.get("traceparent")
+        inbound = PlainInbound(
+            url=f"{self._naming.public_url or scheme + '://' + fields['host']}{whole.target}",
+            query=query,
+            fields=fields,
+            body=whole.body,
+            peer=peer,
             request_id=request_id,
-            trace_parent=tracing.valid(headers.get(b"traceparent")),
+            trace_parent=None if parent is None else tracing.valid(parent.encode("ascii")),
         )
 
         def answer(outcome: Reply | Exception) -> None:
-            status, fields, body = (
+            status, headers, body = (
                 rendered(outcome) if isinstance(outcome, Reply) else failed(outcome, request_id)
             )
-            fields.append((HEADER, request_id.encode()))
-            request.answer(status, b"".join([b"%b: %b\r\n" % field for field in fields]), body)
+            request.answer(status, lines(headers, request_id, body))
             note("POST", status, time.perf_counter() - started, request_id)
 
-        return self._ingest.try_accept(route, inbound, unique, answer)
+        return self._ingest.try_accept(route, inbound, answer)
+
+    def _origin(self, connection: Connection, whole: Whole) -> tuple[str, str | None]:
+        """The scheme that the sender used, and its address."""
+        scope: dict[str, Any] = {"type": "http", "scheme": connection.scheme, "client": connection.client}
+        if self._proxied is not None:
+            scope["headers"] = [(name.encode(), value.encode()) for name, value in whole.fields.items()]
+            _run_through(self._proxied(cast("Any", scope), _nothing, _nothing))
+        client = scope["client"]
+        return scope["scheme"], client[0] if client else None
 
 
 async def _nothing(*_: object) -> Any:

@@ -7,6 +7,7 @@ function: an id, the input guard, problem documents, metrics, the log. What it d
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import orjson
@@ -156,6 +157,12 @@ def rendered(reply: Reply) -> Rendered:
         headers.append((b"content-type", b"application/json"))
     headers.append((b"content-length", b"%d" % len(body)))
     return reply.status, headers, body
+
+
+def lines(headers: Sequence[tuple[bytes, bytes]], request_id: str, body: bytes) -> bytes:
+    """What follows the status line and the fields that all responses have."""
+    fields = [b"%b: %b\r\n" % field for field in headers]
+    return b"".join((*fields, b"x-request-id: ", request_id.encode(), b"\r\n\r\n", body))
 
 
 def note(method: str, status: int, seconds: float, request_id: str) -> None:

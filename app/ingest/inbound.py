@@ -33,16 +33,8 @@ class Inbound:
 
     def is_broken_json(self) -> bool:
         """Whether the body is not the JSON that it says it is, or that one without a type is taken for."""
-        if not self.body:
-            return False
         content_type = next((value for name, value in self.headers if name == b"content-type"), b"")
-        if content_type and not is_json(content_type.decode("latin-1")):
-            return False
-        try:
-            orjson.loads(self.body)
-        except orjson.JSONDecodeError:
-            return True
-        return False
+        return _is_broken_json(content_type.decode("latin-1"), self.body)
 
     def kept_headers(self, sensitive: frozenset[str]) -> list[tuple[str, str]]:
         """The headers as they may be stored: signatures, tokens and cookies redacted."""
@@ -52,6 +44,31 @@ class Inbound:
         ]
 
 
+@dataclass(slots=True, kw_only=True)
+class PlainInbound:
+    """A POST in which no header came twice and all is ASCII. ``fields``: its headers, names in lower case."""
+
+    url: str = field(repr=False)
+    query: str = field(repr=False)
+    fields: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    peer: str | None
+    request_id: str
+    trace_parent: str | None
+
+    def signed(self) -> SignedRequest:
+        headers = [(name.encode("ascii"), value.encode("ascii")) for name, value in self.fields.items()]
+        return SignedRequest("POST", self.url, headers, self.body)
+
+    def is_broken_json(self) -> bool:
+        """As that of ``Inbound``."""
+        return _is_broken_json(self.fields.get("content-type", ""), self.body)
+
+    def kept_headers(self, sensitive: frozenset[str]) -> list[tuple[str, str]]:
+        """As those of ``Inbound``."""
+        return [(name, MARK if name in sensitive else value) for name, value in self.fields.items()]
+
+
 @dataclass(slots=True)
 class Reply:
     """``body``: bytes as they are, anything else as JSON."""
@@ -59,3 +76,13 @@ class Reply:
     status: int
     body: bytes | Mapping[str, object] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def _is_broken_json(content_type: str, body: bytes) -> bool:
+    if not body or (content_type and not is_json(content_type)):
+        return False
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return True
+    return False

@@ -58,7 +58,7 @@ class Route:
     """Whether a POST waits for nothing but its commit: no question, token, published key or upstream."""
 
     quick: QuickCheck | None = field(init=False, repr=False)
-    delivery_headers: Sequence[bytes] | None = field(init=False)
+    delivery_headers: Sequence[str] | None = field(init=False)
     """As ``app.signatures.deduplication`` has them."""
 
     def __post_init__(self) -> None:

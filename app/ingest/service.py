@@ -14,10 +14,9 @@ from app.executions.batcher import AdmissionBatcher
 from app.executions.caller import Outcome
 from app.executions.executor import Executor
 from app.executions.repository import ExecutionRepository
-from app.ingest.address import FirstValues
 from app.ingest.errors import NotVerified
 from app.ingest.handshakes import Handshakes
-from app.ingest.inbound import Inbound, Reply
+from app.ingest.inbound import Inbound, PlainInbound, Reply
 from app.ingest.metrics import admitted
 from app.ingest.prefer import parse
 from app.ingest.quarantine import Quarantine
@@ -84,15 +83,12 @@ class Ingest:
             return await self.waiting.first_answer(route, id)
         return await self.waiting.answer(route, new.claim, wait_s)
 
-    def try_accept(self, route: Route, inbound: Inbound, unique: FirstValues | None, answer: Answer) -> bool:
-        """``accept`` of a POST to a plain route, if that waits for nothing but the commit: ``answer`` gets
-        what it returns or raises. False, and nothing has happened, if there is more to it.
-
-        ``unique``: the headers, if none was sent twice.
-        """
+    def try_accept(self, route: Route, inbound: PlainInbound, answer: Answer) -> bool:
+        """``accept`` at a plain route, if that waits for nothing but the commit: ``answer`` gets what it
+        returns or raises. False, and nothing has happened, if there is more to it."""
         try:
             route.limits.check_address(inbound.peer)
-            if not _is_genuine(route, inbound, unique) or self._admissions.is_full_for(len(inbound.body)):
+            if not _is_genuine(route, inbound) or self._admissions.is_full_for(len(inbound.body)):
                 return False
             if route.needs_json and inbound.is_broken_json():
                 return False
@@ -100,11 +96,11 @@ class Ingest:
                 return False
         except AppError:
             return False
-        if unique is None or route.delivery_headers is None:
+        if route.delivery_headers is None:
             key = dedup_key(route.preset, inbound.signed())
         else:
-            key = delivery_key(route.delivery_headers, unique)
-        new = queue(route.recipient, Trigger.WEBHOOK, _received(route, inbound), key=key)
+            key = delivery_key(route.delivery_headers, inbound.fields)
+        new = queue(route.recipient, Trigger.WEBHOOK, _received(route, inbound, "POST"), key=key)
 
         def told(outcome: UUID | Exception) -> None:
             if isinstance(outcome, Exception):
@@ -176,23 +172,23 @@ def _count(route: Route, *, is_new: bool) -> None:
         route.limits.uncount()
 
 
-def _is_genuine(route: Route, inbound: Inbound, unique: FirstValues | None) -> bool:
+def _is_genuine(route: Route, inbound: PlainInbound) -> bool:
     """False leaves it to the verifier, which says why."""
     now = time.time()
-    if route.quick is not None and unique is not None:
-        return route.quick.accepts(unique, inbound.body, now)
+    if route.quick is not None:
+        return route.quick.accepts(inbound.fields, inbound.body, now)
     return verify(route.preset, inbound.signed(), route.secrets, now).ok
 
 
 def _new(route: Route, inbound: Inbound, *, is_held: bool = False) -> NewExecution:
     key = dedup_key(route.preset, inbound.signed())
     make = hold if is_held else queue
-    return make(route.recipient, Trigger.WEBHOOK, _received(route, inbound), key=key)
+    return make(route.recipient, Trigger.WEBHOOK, _received(route, inbound, inbound.method), key=key)
 
 
-def _received(route: Route, inbound: Inbound) -> Received:
+def _received(route: Route, inbound: Inbound | PlainInbound, method: str) -> Received:
     return Received(
-        method=inbound.method,
+        method=method,
         query=redact_query(route.preset, inbound.query),
         headers=inbound.kept_headers(route.sensitive),
         body=inbound.body,

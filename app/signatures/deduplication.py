@@ -25,21 +25,22 @@ def dedup_key(preset: Preset, request: SignedRequest) -> str | None:
     return None
 
 
-def delivery_headers(preset: Preset) -> Sequence[bytes] | None:
-    """The headers of which the first that is there identifies a delivery; None where it takes more."""
-    names: list[bytes] = []
+def delivery_headers(preset: Preset) -> Sequence[str] | None:
+    """The headers (in lower case) of which the first that is there identifies a delivery; None where it takes
+    more."""
+    names: list[Source] = []
     for template in preset.dedup:
         if len(template) != 1 or not isinstance(template[0], Source) or template[0].kind != "header":
             return None
-        names.append(template[0].wire_name)
-    return [*names, *(source.wire_name for source in _GENERIC)]
+        names.append(template[0])
+    return [source.wire_name.decode("ascii") for source in (*names, *_GENERIC)]
 
 
-def delivery_key(names: Sequence[bytes], headers: Mapping[bytes, bytes]) -> str | None:
+def delivery_key(names: Sequence[str], headers: Mapping[str, str]) -> str | None:
     """``dedup_key`` by ``delivery_headers``, of a request in which no header was sent twice."""
     for name in names:
         value = headers.get(name)
-        if value and (key := value.decode("latin-1").strip()):
+        if value and (key := value.strip()):
             return _bounded(key)
     return None
 

@@ -19,8 +19,8 @@ from app.signatures.timestamps import unix_seconds
 from app.signatures.verdict import Refused
 from app.signatures.verification import MAX_ELEMENTS, MAX_SECRETS
 
-Unique = Mapping[bytes, bytes]
-"""The headers of a request in which none was sent twice, by lower-case name."""
+Unique = Mapping[str, str]
+"""The headers of a request in which none was sent twice, by lower-case name; each character is a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class QuickCheck:
     preset: Preset
     signing: Signing
     template: Template
-    header: bytes
-    timestamp_header: bytes | None
-    id_header: bytes | None
+    header: str
+    timestamp_header: str | None
+    id_header: str | None
     macs: Sequence[PreparedMac] = field(repr=False)
 
     @classmethod
@@ -63,9 +63,9 @@ class QuickCheck:
 
     def accepts(self, headers: Unique, body: bytes, now: float) -> bool:
         """``now``: Unix time."""
-        signatures = self._signatures(headers.get(self.header, b""))
-        timestamp = b"" if self.timestamp_header is None else headers.get(self.timestamp_header, b"")
-        id = b"" if self.id_header is None else headers.get(self.id_header, b"")
+        signatures = self._signatures(headers.get(self.header, ""))
+        timestamp = "" if self.timestamp_header is None else headers.get(self.timestamp_header, "")
+        id = "" if self.id_header is None else headers.get(self.id_header, "")
         if max(len(timestamp), len(id)) > MAX_VALUE_BYTES or (self.id_header is not None and not id):
             return False
         if self.timestamp_header is not None and not self._is_fresh(timestamp, now):
@@ -78,11 +78,10 @@ class QuickCheck:
                     return True
         return False
 
-    def _signatures(self, value: bytes) -> list[bytes]:
+    def _signatures(self, text: str) -> list[bytes]:
         signing = self.signing
-        if len(value) > MAX_VALUE_BYTES:
+        if len(text) > MAX_VALUE_BYTES:
             return []
-        text = value.decode("latin-1")
         elements = [text] if signing.separator is None else text.split(signing.separator)
         if len(elements) > MAX_ELEMENTS:
             return []
@@ -93,21 +92,23 @@ class QuickCheck:
             if element.startswith(signing.prefix) and (decoded := decode(element[length:], signing.encoding))
         ]
 
-    def _message(self, body: bytes, timestamp: bytes, id: bytes) -> bytes:
+    def _message(self, body: bytes, timestamp: str, id: str) -> bytes:
         if len(self.template) == 1 and self.template[0] is Token.RAW:
             return body
         pieces: list[bytes] = []
         for part in self.template:
             if isinstance(part, bytes):
                 pieces.append(part)
+            elif part is Token.RAW:
+                pieces.append(body)
             else:
-                pieces.append(body if part is Token.RAW else timestamp if part is Token.TIMESTAMP else id)
+                pieces.append((timestamp if part is Token.TIMESTAMP else id).encode("latin-1"))
         return b"".join(pieces)
 
-    def _is_fresh(self, timestamp: bytes, now: float) -> bool:
+    def _is_fresh(self, timestamp: str, now: float) -> bool:
         if self.signing.timestamp is None:
             return False
-        signed_at = unix_seconds(timestamp.decode("latin-1"), self.signing.timestamp.unit)
+        signed_at = unix_seconds(timestamp, self.signing.timestamp.unit)
         if signed_at is None:
             return False
         try:
@@ -117,8 +118,8 @@ class QuickCheck:
         return True
 
 
-def _header(sources: Sequence[Source]) -> bytes | None:
-    """The name of the header, if that is the only source."""
+def _header(sources: Sequence[Source]) -> str | None:
+    """The lower-case name of the header, if that is the only source."""
     if len(sources) != 1 or sources[0].kind != "header":
         return None
-    return sources[0].wire_name
+    return sources[0].wire_name.decode("ascii")

@@ -153,13 +153,8 @@ def head_refusal(scope: Scope, max_bytes: int | None) -> AppError | None:
     return None
 
 
-def is_plain(encoded: bytes) -> bool:
-    """Whether a path or query has neither escapes nor anything else that would have to be looked at."""
-    return _PLAIN.fullmatch(encoded) is not None
-
-
 def _is_clean(encoded: bytes, refused: re.Pattern[str]) -> bool:
-    if is_plain(encoded):
+    if _PLAIN.fullmatch(encoded):
         return True
     try:
         text = unquote_to_bytes(encoded).decode("utf-8")

@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.core.errors import AppError, TooManyRequests, Unavailable
 from app.core.ids import new_id
 from app.web.errors import HeadersTooLarge, MalformedHttp, RequestTimedOut, UriTooLong
-from app.web.express import Express, ExpressRequest
+from app.web.express import Express, ExpressRequest, read_whole
 from app.web.problem import problem
 from app.web.transport import GuardedTransport, Timer
 
@@ -30,6 +30,8 @@ _TELLING = frozenset({b"host", b"transfer-encoding", b"expect"})
 """Fields that say how a message is to be read."""
 _FRAMING_PER_BYTE = 8
 """Bytes of chunk framing allowed per byte of body. Chunks of one byte need five; a little may be padding."""
+
+_CLOSE = b"connection: close\r\n"
 
 _log = structlog.get_logger(__name__)
 
@@ -130,14 +132,13 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         if self._reading is _Reading.NOTHING:
+            if self._is_taken(data):
+                return
             self._begin_head()
         reading, body_size = self._reading, self._body_size
         message = self._messages if self._has_begun else self._messages + 1
         try:
             self._feed(data)
-            request: object = self.cycle
-            if type(request) is ExpressRequest and request.more_body:
-                self._leave_to_asgi(request)
             if self._reading is _Reading.HEAD and not self._head_timer.is_running:
                 self._head_timer.start(self.limits.head_seconds)
             if reading is self._reading and message == self._messages:
@@ -189,11 +190,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._refuse_ambiguity()
         self._refuse_crowd()
-        if self._is_for_express():
-            is_kept = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-            self.cycle = ExpressRequest(self, self.scope, self.url, keep_alive=is_kept)  # type: ignore[assignment, arg-type]
-        else:
-            super().on_headers_complete()
+        super().on_headers_complete()
         if self._head_timer.is_running:
             self._head_timer.stop()
         self._reading = _Reading.BODY
@@ -202,20 +199,10 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._body_size += len(body)
-        request: object = self.cycle
-        if type(request) is ExpressRequest:
-            request.body += body
-        else:
-            super().on_body(body)
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
-        request: object = self.cycle
-        if type(request) is ExpressRequest:
-            request.more_body = False
-            if self.express is None or not self.express(request):
-                self._leave_to_asgi(request)
-        else:
-            super().on_message_complete()
+        super().on_message_complete()
         self._reading = _Reading.NOTHING
         if self._drain_timer.is_running:
             self._drain_timer.stop()
@@ -239,7 +226,8 @@ class GuardedProtocol(HttpToolsProtocol):
             self._unset_keepalive_if_required()
 
     def finish(self, request: ExpressRequest, line: bytes, rest: bytes) -> None:
-        self.transport.write(line + _lines(tuple(self.server_state.default_headers)) + rest)
+        end = b"" if request.keep_alive else _CLOSE
+        self.transport.write(b"".join((line, _lines(tuple(self.server_state.default_headers)), end, rest)))
         if request.keep_alive and len(self._unanswered) == 1 and self._is_between_requests():
             # What `on_response_complete` comes to when there is nothing else to do.
             self._unanswered.popleft()
@@ -266,24 +254,23 @@ class GuardedProtocol(HttpToolsProtocol):
             and not self.transport.is_closing()
         )
 
-    def _is_for_express(self) -> bool:
-        """A POST to one of its paths, with nothing before it that waits for an answer."""
-        return (
-            self.express is not None
-            and self.url.startswith(self.express.prefix)
-            and self.parser.get_method() == b"POST"
-            and not self.expect_100_continue
-            and (self.cycle is None or self.cycle.response_complete)
-        )
-
-    def _leave_to_asgi(self, request: ExpressRequest) -> None:
-        """Start over as uvicorn does: the parser still knows the head of the message."""
-        request.response_complete = True
-        super().on_headers_complete()
-        self.cycle.body += request.body
-        self.cycle.more_body = request.more_body
-        self.cycle.message_event.set()
-        self._unanswered[-1] = self.cycle
+    def _is_taken(self, data: bytes) -> bool:
+        """Whether ``express`` has it: a whole request, before which nothing waits for an answer."""
+        if self.express is None or self._unanswered or self.limit_concurrency is not None:
+            return False
+        whole = read_whole(data)
+        if whole is None:
+            return False
+        before, request = self.cycle, ExpressRequest(self, whole)
+        self.cycle = request  # type: ignore[assignment]
+        self._unanswered.append(request)
+        if not self.express(request):
+            self.cycle = before
+            self._unanswered.clear()
+            return False
+        if self._head_timer.is_running:
+            self._head_timer.stop()
+        return True
 
     def _feed(self, data: bytes) -> None:
         while data:

@@ -13,7 +13,7 @@ HEADER = b"x-request-id"
 ABANDONED = 499
 """The status in the log when the client left before it was answered (nginx's number for it)."""
 
-_ACCEPTED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 _log = structlog.get_logger(__name__)
 
@@ -65,9 +65,13 @@ class RequestId:
 def accepted_id(scope: Scope) -> str | None:
     """The id that the sender gave the request, if it is of our form."""
     values = [value for name, value in scope["headers"] if name == HEADER]
-    if len(values) == 1 and _ACCEPTED.fullmatch(values[0]):
-        return str(values[0], "ascii")
-    return None
+    given = str(values[0], "latin-1") if len(values) == 1 else ""
+    return given if is_accepted(given) else None
+
+
+def is_accepted(given: str) -> bool:
+    """Whether an id that a sender gave is of our form."""
+    return _ACCEPTED.fullmatch(given) is not None
 
 
 def _path(scope: Scope) -> str:

@@ -26,10 +26,10 @@ class Case:
         self.body = body
         self.quick = QuickCheck.of(preset, keys)
 
-    def accepts(self, headers, body, now):
+    def accepts(self, headers, body, now, quick=None):
         """What the quick check says, and what the engine says."""
         pairs = [(key.decode("latin-1"), value.decode("latin-1")) for key, value in headers.items()]
-        quickly = self.quick.accepts(headers, body, now)
+        quickly = (quick or self.quick).accepts(dict(pairs), body, now)
         return quickly, verify(self.preset, request(pairs, body), self.keys, now).ok
 
 
@@ -70,7 +70,7 @@ class TestEachScheme:
 
     def test_accepts_the_previous_secret(self, case):
         quick = QuickCheck.of(case.preset, [Secret("0" * 64), *case.keys])
-        assert quick.accepts(case.headers, case.body, case.now)
+        assert case.accepts(case.headers, case.body, case.now, quick=quick)[0]
 
     def test_never_says_yes_where_the_engine_says_no(self, case):
         """Whatever is changed, in every header and in the body: a thousand ways, drawn with a fixed seed."""
@@ -96,7 +96,8 @@ class TestEachScheme:
 
     def test_needs_a_secret(self, case):
         for keys in ([], [Secret("")]):
-            assert not QuickCheck.of(case.preset, keys).accepts(case.headers, case.body, case.now)
+            quick = QuickCheck.of(case.preset, keys)
+            assert not case.accepts(case.headers, case.body, case.now, quick=quick)[0]
 
     def test_names_the_same_delivery(self, case):
         names = delivery_headers(case.preset)
@@ -105,4 +106,4 @@ class TestEachScheme:
         for more in ({}, {b"webhook-id": b" a "}, {b"idempotency-key": b"b"}, {b"webhook-id": b" "}):
             unique = {**case.headers, **more}
             pairs = [(key.decode(), value.decode("latin-1")) for key, value in unique.items()]
-            assert delivery_key(names, unique) == dedup_key(case.preset, request(pairs, case.body))
+            assert delivery_key(names, dict(pairs)) == dedup_key(case.preset, request(pairs, case.body))
