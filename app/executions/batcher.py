@@ -1,14 +1,14 @@
 """Group commit: requests that arrive while one batch is being stored make up the next.
 
-Nobody waits for a batch to fill. While the database writes and flushes one, others gather; so the batch is as
-large as the load makes it, and a lone request is stored at once. An execution is acknowledged only after the
-commit that holds it.
+Nobody waits for a batch to fill. While the database writes and flushes one, others gather, and leave when it
+is back; so a batch is as large as the load makes it, and a lone request is stored at once. An execution is
+acknowledged only after the commit that holds it.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -26,7 +26,9 @@ from app.executions.errors import AdmissionQueueFull
 from app.executions.repository import admit_all
 
 FLIGHTS: Final = 2
-"""Batches on their way at a time: one is flushed to disk while the next is put together."""
+"""Batches on their way at a time. More than one only if it is late or the next is full: batches that share a
+processor and a disk come back no sooner, and are smaller, so that each webhook costs more."""
+LATE_S: Final = 0.02
 MAX_BATCH: Final = 256
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
@@ -75,8 +77,13 @@ class AdmissionBatcher:
         self._waiting_bytes = 0
         self._flying = 0
         self._flights: set[asyncio.Task[None]] = set()
+        self._in_the_air = 0
+        self._left_at = 0.0
+        """When the latest batch left."""
         self._idle: list[asyncio.Future[None]] = []
         """Rung for a flight that has nobody to store."""
+        self._is_called = False
+        """Whether a flight is about to take those who wait."""
         self.on_stored: Callable[[], None] | None = None
         """Called after each batch: a worker in the same process need not wait for its next look."""
 
@@ -109,6 +116,8 @@ class AdmissionBatcher:
     def _queue(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
         self._waiting_bytes += len(waiting.new.received.body)
+        if self._is_called or not self._may_leave(waiting.since):
+            return
         if self._idle:
             self._ring()
         elif self._flying < FLIGHTS:
@@ -116,6 +125,12 @@ class AdmissionBatcher:
             flight = asyncio.create_task(self._fly())
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
+        else:
+            return
+        self._is_called = True
+
+    def _may_leave(self, now: float) -> bool:
+        return not self._in_the_air or len(self._waiting) >= MAX_BATCH or now - self._left_at > LATE_S
 
     async def close(self) -> None:
         """Give back the connections; who still waits is stored first."""
@@ -139,31 +154,34 @@ class AdmissionBatcher:
     async def _fly(self) -> None:
         """Store batch after batch until nobody comes any more, over one connection as long as it lasts."""
         try:
-            while self._waiting:
+            while self._waiting and self._may_leave(time.monotonic()):
                 batch: list[_Waiting] = []
                 try:
                     async with self._database.statements() as connection:
-                        while batch := self._take() or await self._next():
+                        while batch := await self._next():
                             await self._store(connection, batch)
                 except Exception as error:  # noqa: BLE001 - whatever it was, each of them has to be told
                     await self._recover(batch or self._take(), error)
         finally:
-            # Nothing is awaited since the look at who waits: whoever comes next starts a flight of its own.
+            # Nothing was awaited since the look at who waits: whoever comes next starts a flight, or
+            # is taken along by the one that is in the air.
             self._flying -= 1
 
     async def _next(self) -> list[_Waiting]:
         """The next batch; none if nobody comes for a while. Until then the connection stays at hand: to take
         one from the pool costs as much as to store several."""
-        bell: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._idle.append(bell)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_S):
-                await bell
-        if bell in self._idle:
-            self._idle.remove(bell)
-        return self._take()
+        if not (self._waiting and self._may_leave(time.monotonic())):
+            bell: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(bell)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await bell
+            if bell in self._idle:
+                self._idle.remove(bell)
+        return self._take() if self._may_leave(time.monotonic()) else []
 
     def _take(self) -> list[_Waiting]:
+        self._is_called = False
         batch: list[_Waiting] = []
         size = 0
         patience_ended = time.monotonic() - PATIENCE_S
@@ -181,15 +199,27 @@ class AdmissionBatcher:
         return batch
 
     async def _store(self, connection: asyncpg.Connection, batch: Sequence[_Waiting]) -> None:
-        started = time.monotonic()
-        async with asyncio.timeout(PATIENCE_S):
-            admitted = await admit_all(connection, [waiting.new for waiting in batch])
+        started = self._left_at = time.monotonic()
+        self._in_the_air += 1
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                admitted = await admit_all(connection, [waiting.new for waiting in batch])
+        finally:
+            self._in_the_air -= 1
         metrics.stored(len(batch), time.monotonic() - started)
+        for waiting in batch:
+            waiting.is_told = True
+        # The next batch leaves before this one's senders are told: that takes as long as to store it.
+        asyncio.get_running_loop().call_soon(self._tell, batch, admitted)
+
+    def _tell(self, batch: Sequence[_Waiting], admitted: Mapping[UUID, UUID]) -> None:
         if self.on_stored is not None:
             self.on_stored()
         for waiting in batch:
-            if not waiting.is_told:
-                waiting.tell(admitted.get(waiting.new.id) or NotFound())
+            try:
+                waiting.told(admitted.get(waiting.new.id) or NotFound())
+            except Exception as error:  # noqa: BLE001 - the others have to be told
+                _log.error("admission.untold", execution_id=str(waiting.new.id), error=type(error).__name__)
 
     async def _recover(self, batch: Sequence[_Waiting], error: Exception) -> None:
         """Offer the batch again: whole, if the connection was lost; one by one, if one of them spoils it."""
