@@ -5,7 +5,8 @@
 Three servers (uvicorn, httptools, uvloop), each in a process of its own, get the same requests in turn; and
 before them a server that only parses and answers, which shows how much the load generator could do:
 - a bare ASGI echo, which keeps nothing;
-- an ASGI application that verifies the signature and commits each request by itself, with its dedup key;
+- an ASGI application that verifies the signature and commits each request by itself, with its dedup key and
+  its execution;
 - `jackfield serve --no-worker`, into a `store` handler.
 The last two write to the same PostgreSQL, and what they answered 2xx is compared with what is stored.
 ``--profile`` adds a sampling profile of the service, which costs it some speed, and the processor time of

@@ -17,7 +17,7 @@ from app.db.repository import TenantRepository
 from app.db.session import driver_of
 from app.engine.claim import Claim
 from app.executions.admission import NewExecution
-from app.models import Attempt, AuditRecord, Event, Execution
+from app.models import Attempt, AuditRecord, Event, Execution, ExecutionStatus, Trigger
 from app.models.execution import Headers
 
 
@@ -86,7 +86,7 @@ _EXECUTION: Final[Mapping[type[Base], str]] = {
     AuditRecord: "CAST(given.resource_id AS uuid)",
 }
 """What says which execution a record is of."""
-_ADMIT = "SELECT id, admitted FROM app.admit_executions($1, $2)"
+_ADMIT = "SELECT id, admitted FROM app.admit_executions($1, $2, $3)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,19 @@ async def admit_all(connection: asyncpg.Connection, rows: Sequence[NewExecution]
     That is another's where the delivery was seen before. Those whose handler is gone are left out. The same
     call again stores nothing and answers the same.
     """
-    given = orjson.dumps([_as_json(number, new) for number, new in enumerate(rows, start=1)])
-    found = await connection.fetch(_ADMIT, given.decode(), [new.received.body for new in rows])
+    recipients: dict[int, Json] = {}
+    given: list[Json] = []
+    for number, new in enumerate(rows, start=1):
+        place = id(new.recipient)
+        if place not in recipients:
+            recipients[place] = {**new.recipient.as_json, "r": len(recipients)}
+        given.append(_as_json(recipients[place]["r"], number, new))
+    found = await connection.fetch(
+        _ADMIT,
+        orjson.dumps([*recipients.values()]).decode(),
+        orjson.dumps(given).decode(),
+        [new.received.body for new in rows],
+    )
     return {id: admitted for id, admitted in found if admitted is not None}
 
 
@@ -157,28 +168,38 @@ def _storing(tables: tuple[tuple[type[Base], tuple[str, ...]], ...]) -> str:
     return " ".join(("WITH", ", ".join(parts), "SELECT id FROM held"))
 
 
-def _as_json(number: int, new: NewExecution) -> Json:
-    """As ``app.admit_executions`` takes it; ``number`` is the place of its body among the others'."""
+def _as_json(recipient: object, number: int, new: NewExecution) -> Json:
+    """As ``app.admit_executions`` takes it, with the places of its recipient and of its body.
+
+    What most have in common is left out: that is its default there.
+    """
     received = new.received
-    return {
-        **new.recipient.as_json,
+    made: Json = {
+        "r": recipient,
         "n": number,
         "id": new.id,
-        "trigger": new.trigger,
-        "status": new.status,
-        "replay_of": None if new.replay_of is None else str(new.replay_of),
         "request_id": received.request_id,
-        "trace_parent": received.trace_parent,
-        "method": received.method,
-        "query": received.query,
         "headers": received.headers,
         "peer": received.peer,
         "max_attempts": new.max_attempts,
-        "due_in": new.due_in.total_seconds(),
-        "fence": new.fence,
         "created_at": new.created_at,
         "key": new.key,
     }
+    if received.method != "POST":
+        made["method"] = received.method
+    if received.query:
+        made["query"] = received.query
+    if received.trace_parent is not None:
+        made["trace_parent"] = received.trace_parent
+    if new.trigger is not Trigger.WEBHOOK or new.status is not ExecutionStatus.QUEUED or new.due_in:
+        made |= {
+            "trigger": new.trigger,
+            "status": new.status,
+            "replay_of": None if new.replay_of is None else str(new.replay_of),
+            "due_in": new.due_in.total_seconds(),
+            "fence": new.fence,
+        }
+    return made
 
 
 def _finished(one: Finish) -> Json:

@@ -3,7 +3,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Uuid, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.ids import TenantId
@@ -70,7 +70,7 @@ class Execution(TenantScoped):
 
     method: Mapped[str]
     query: Mapped[str] = mapped_column(default="")
-    headers: Mapped[Headers] = mapped_column(JSONB, default=list)
+    headers: Mapped[Headers] = mapped_column(JSON, default=list)
     body: Mapped[bytes] = mapped_column(default=b"")
     peer: Mapped[str | None]
 
@@ -100,7 +100,7 @@ class Attempt(Base):
     request_url: Mapped[str | None]
     status_code: Mapped[int | None]
     error: Mapped[str | None]
-    response_headers: Mapped[Headers] = mapped_column(JSONB, default=list)
+    response_headers: Mapped[Headers] = mapped_column(JSON, default=list)
     response_body: Mapped[bytes | None]
     response_truncated: Mapped[bool] = mapped_column(default=False)
 

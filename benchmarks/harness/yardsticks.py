@@ -28,11 +28,18 @@ _TABLES = """
     CREATE TABLE IF NOT EXISTS dedup_keys (
         path text, key text, request_id uuid NOT NULL, PRIMARY KEY (path, key)
     );
+    CREATE TABLE IF NOT EXISTS executions (
+        id uuid PRIMARY KEY, status text NOT NULL, attempts integer NOT NULL, due_at timestamptz
+    );
+    CREATE INDEX IF NOT EXISTS ix_executions_due ON executions (due_at) WHERE due_at IS NOT NULL;
 """
 _INSERT = """
     WITH reserved AS (
         INSERT INTO dedup_keys (path, key, request_id) VALUES ($3, $6, $1)
         ON CONFLICT DO NOTHING RETURNING request_id
+    ), queued AS (
+        INSERT INTO executions (id, status, attempts, due_at)
+        SELECT request_id, 'queued', 0, now() FROM reserved
     )
     INSERT INTO requests (id, method, path, headers, body, peer)
     SELECT $1, $2, $3, $4, $5, $7 FROM reserved
@@ -46,7 +53,7 @@ def serve_echo(pipe: Connection) -> None:
 
 
 def serve_one_commit(pipe: Connection, dsn: str, secret: bytes, connections: int) -> None:
-    """Jackfield's facts, verified and deduplicated, one transaction per request; sends its port."""
+    """Request, dedup key and execution of what is verified, one transaction per request; sends its port."""
 
     async def serve() -> None:
         async with asyncpg.create_pool(dsn, min_size=connections, max_size=connections) as pool:
