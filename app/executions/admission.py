@@ -95,9 +95,10 @@ def queue(
     *,
     key: str | None = None,
     replay_of: UUID | None = None,
+    id: UUID | None = None,
 ) -> NewExecution:
-    """An execution that the next free worker takes."""
-    id = new_id()
+    """An execution that the next free worker takes. ``id``: one that was made for it a moment ago."""
+    id = id or new_id()
     return NewExecution(
         recipient=recipient,
         received=received,

@@ -14,7 +14,7 @@ from app.core import tracing
 from app.core.ids import new_id
 from app.core.settings import Settings
 from app.ingest.address import Naming
-from app.ingest.gate import PREFIX, failed, lines, note, rendered
+from app.ingest.gate import PREFIX, failed, lines, note, written
 from app.ingest.inbound import PlainInbound, Reply
 from app.ingest.routes import Routes
 from app.ingest.service import Ingest
@@ -48,10 +48,12 @@ class WebhookExpress:
         if not NOT_PLAIN.isdisjoint(fields) or tracing.is_collecting():
             return False
         scheme, peer = self._origin(request.connection, whole)
+        id = new_id()
         given = fields.get("x-request-id")
-        request_id = given if given is not None and is_accepted(given) else str(new_id())
+        request_id = given if given is not None and is_accepted(given) else str(id)
         parent = fields.get("traceparent")
         inbound = PlainInbound(
+            id=id,
             url=f"{self._naming.public_url or scheme + '://' + fields['host']}{whole.target}",
             query=query,
             fields=fields,
@@ -62,10 +64,12 @@ class WebhookExpress:
         )
 
         def answer(outcome: Reply | Exception) -> None:
-            status, headers, body = (
-                rendered(outcome) if isinstance(outcome, Reply) else failed(outcome, request_id)
-            )
-            request.answer(status, lines(headers, request_id, body))
+            if isinstance(outcome, Reply):
+                status, rest = outcome.status, written(outcome, request_id)
+            else:
+                status, headers, body = failed(outcome, request_id)
+                rest = lines(headers, request_id, body)
+            request.answer(status, rest)
             note("POST", status, time.perf_counter() - started, request_id)
 
         return self._ingest.try_accept(route, inbound, answer)

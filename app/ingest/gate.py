@@ -159,8 +159,20 @@ def rendered(reply: Reply) -> Rendered:
     return reply.status, headers, body
 
 
-def lines(headers: Sequence[tuple[bytes, bytes]], request_id: str, body: bytes) -> bytes:
+def written(reply: Reply, request_id: str) -> bytes:
     """What follows the status line and the fields that all responses have."""
+    if reply.headers or not isinstance(reply.body, bytes):
+        _, headers, body = rendered(reply)
+        return lines(headers, request_id, body)
+    return b"content-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n\r\n%b" % (
+        len(reply.body),
+        request_id.encode(),
+        reply.body,
+    )
+
+
+def lines(headers: Sequence[tuple[bytes, bytes]], request_id: str, body: bytes) -> bytes:
+    """The same, of what ``rendered`` or ``failed`` made."""
     fields = [b"%b: %b\r\n" % field for field in headers]
     return b"".join((*fields, b"x-request-id: ", request_id.encode(), b"\r\n\r\n", body))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import orjson
 
@@ -46,8 +47,10 @@ class Inbound:
 
 @dataclass(slots=True, kw_only=True)
 class PlainInbound:
-    """A POST in which no header came twice and all is ASCII. ``fields``: its headers, names in lower case."""
+    """A POST in which no header came twice and all is ASCII. ``fields``: its headers, names in lower case;
+    ``id``: of the execution that it may become."""
 
+    id: UUID
     url: str = field(repr=False)
     query: str = field(repr=False)
     fields: Mapping[str, str] = field(repr=False)

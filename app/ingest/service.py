@@ -100,7 +100,8 @@ class Ingest:
             key = dedup_key(route.preset, inbound.signed())
         else:
             key = delivery_key(route.delivery_headers, inbound.fields)
-        new = queue(route.recipient, Trigger.WEBHOOK, _received(route, inbound, "POST"), key=key)
+        received = _received(route, inbound, "POST")
+        new = queue(route.recipient, Trigger.WEBHOOK, received, key=key, id=inbound.id)
 
         def told(outcome: UUID | Exception) -> None:
             if isinstance(outcome, Exception):

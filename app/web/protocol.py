@@ -9,7 +9,6 @@ import asyncio
 import enum
 from collections import deque
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import httptools
@@ -59,10 +58,21 @@ def guarded_protocol(limits: WireLimits, express: Express | None = None) -> type
     return type("GuardedProtocol", (GuardedProtocol,), {"limits": limits, "express": express})
 
 
-@lru_cache(maxsize=4)
-def _lines(fields: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """Cached: those that all responses have change once a second, with the date."""
-    return b"".join([b"%b: %b\r\n" % field for field in fields])
+class _Common:
+    """The lines of the fields that all responses have: uvicorn makes a new list of them once a second."""
+
+    def __init__(self) -> None:
+        self._fields: list[tuple[bytes, bytes]] = []
+        self._lines = b""
+
+    def lines(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        if fields is not self._fields:
+            self._fields = fields
+            self._lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+        return self._lines
+
+
+_common = _Common()
 
 
 class _Reading(enum.Enum):
@@ -227,7 +237,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def finish(self, request: ExpressRequest, line: bytes, rest: bytes) -> None:
         end = b"" if request.keep_alive else _CLOSE
-        self.transport.write(b"".join((line, _lines(tuple(self.server_state.default_headers)), end, rest)))
+        self.transport.write(b"".join((line, _common.lines(self.server_state.default_headers), end, rest)))
         if request.keep_alive and len(self._unanswered) == 1 and self._is_between_requests():
             # What `on_response_complete` comes to when there is nothing else to do.
             self._unanswered.popleft()
