@@ -74,10 +74,10 @@ class Slots:
     def full_tenants(self) -> list[TenantId]:
         return [tenant for tenant, held in self._by_tenant.items() if held >= self._limits.per_tenant]
 
-    def is_capped(self, now: float) -> bool:
-        """Whether some lane or tenant holds all that it may: more of it may wait."""
-        room = self.room(now)
-        return any(not room[lane] for lane in self._by_lane) or bool(self.full_tenants())
+    def is_full(self, lane: int) -> bool:
+        """Whether the lane holds all that its upstream gets at a time, or its circuit lets only some through:
+        then it has more room when a call of its own is over, and not before."""
+        return self._by_lane[lane] >= self._limits.per_lane or lane in self._circuits
 
     def take(self, claims: Iterable[Claim]) -> None:
         for claim in claims:
@@ -86,20 +86,22 @@ class Slots:
             self._by_lane[claim.lane] += 1
             self._by_tenant[claim.tenant_id] += 1
 
-    def end(self, claim: Claim) -> None:
-        """Its call is over."""
+    def end(self, claim: Claim) -> bool:
+        """Its call is over; whether its lane or its tenant was full until now: more of it may wait."""
+        was_full = self.is_full(claim.lane) or self._by_tenant[claim.tenant_id] >= self._limits.per_tenant
         self._calling -= 1
         _decrement(self._by_lane, claim.lane)
         _decrement(self._by_tenant, claim.tenant_id)
+        return was_full
 
     def release(self, number: int) -> None:
         """So many of those whose call is over are stored."""
         self._held -= number
 
-    def give_back(self, claim: Claim) -> None:
-        """Nothing will come of it."""
-        self.end(claim)
+    def give_back(self, claim: Claim) -> bool:
+        """As ``end``, but nothing will come of it."""
         self.release(1)
+        return self.end(claim)
 
     def answered(self, lane: int, now: float, retry_after: float | None = None) -> None:
         circuit = self._circuits.get(lane)

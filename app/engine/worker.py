@@ -52,6 +52,7 @@ class Worker(Generic[J, R]):
         self._bell = asyncio.Event()
         self._freed = asyncio.Event()
         self._is_awaiting_room = False
+        """Whether more may be had as soon as any slot is free, or a full lane has one again."""
         self._walk = Walk()
 
     def ring(self) -> None:
@@ -103,8 +104,6 @@ class Worker(Generic[J, R]):
             self._is_awaiting_room = False
         self.slots.is_contended = self._walk.is_contended
         wanted = self._wanted(now)
-        # More of a full lane may wait: then what it gives back is as good as news.
-        self._is_awaiting_room |= self.slots.is_capped(now)
         started = time.monotonic()
         claims = await self._source.claim(wanted)
         metrics.claimed(len(claims), time.monotonic() - started)
@@ -113,7 +112,7 @@ class Worker(Generic[J, R]):
             self._claims.update(claims)
             self.slots.take(claims)
             self._spawn(self._begin(claims))
-            self._is_awaiting_room |= _is_any_served_in_full(claims, wanted) or self.slots.is_capped(now)
+            self._is_awaiting_room |= self._is_any_cut_short(claims, wanted)
         if len(claims) >= wanted.most:
             self._walk.go_on_after(max(claim.lane for claim in claims))
             return False
@@ -150,7 +149,7 @@ class Worker(Generic[J, R]):
             _log.error("worker.job_interrupted", id=str(claim.id), error=type(error).__name__)
             self._give_back(claim)
             return
-        self.slots.end(claim)
+        self._is_awaiting_room |= self.slots.end(claim)
         now = time.monotonic()
         if done.is_answered:
             self.slots.answered(claim.lane, now, done.retry_after)
@@ -187,9 +186,17 @@ class Worker(Generic[J, R]):
             except Exception as error:  # noqa: BLE001 - one of them must not stop the others
                 _log.error("worker.job_not_stored", id=str(done.claim.id), error=type(error).__name__)
 
+    def _is_any_cut_short(self, claims: Sequence[Claim], wanted: Wanted) -> bool:
+        """Whether a lane was given all that was free for it, though not all that it may have."""
+        given = Counter(claim.lane for claim in claims)
+        return any(
+            number >= wanted.free.get(lane, wanted.per_lane) and not self.slots.is_full(lane)
+            for lane, number in given.items()
+        )
+
     def _give_back(self, claim: Claim) -> None:
         self._claims.discard(claim)
-        self.slots.give_back(claim)
+        self._is_awaiting_room |= self.slots.give_back(claim)
         self._tell_of_room()
 
     def _tell_of_room(self) -> None:
@@ -223,12 +230,6 @@ class Worker(Generic[J, R]):
                 await self._source.renew([*self._claims])
             except DATABASE_ERRORS as error:
                 _log.warning("worker.renewal_failed", error=type(error).__name__)
-
-
-def _is_any_served_in_full(claims: Sequence[Claim], wanted: Wanted) -> bool:
-    """Whether a lane was given all that it might be."""
-    given = Counter(claim.lane for claim in claims)
-    return any(number >= wanted.free.get(lane, wanted.per_lane) for lane, number in given.items())
 
 
 def _ids(claims: Iterable[Claim]) -> list[str]:

@@ -112,32 +112,36 @@ class TestCircuits:
         assert room_of(one, 1, NOW + 9) == 4
 
 
-class TestCapped:
-    def test_is_a_worker_with_a_full_lane(self):
-        one = slots()
-        one.take(claims(3))
-        assert not one.is_capped(NOW)
-        one.take(claims(1))
-        assert one.is_capped(NOW)
+class TestEnd:
+    """Says whether more may be had because of it."""
 
-    def test_is_a_worker_with_a_full_tenant(self):
+    def test_of_a_full_lane_makes_room(self):
+        one = slots()
+        taken = claims(4)
+        one.take(taken)
+        assert [one.end(claim) for claim in taken] == [True, False, False, False]
+
+    def test_beside_a_full_lane_makes_none(self):
+        one = slots()
+        one.take(claims(4))
+        other = claims(1, lane=2)
+        one.take(other)
+        assert not one.end(other[0])
+
+    def test_of_a_full_tenant_makes_room(self):
         one = slots(per_tenant=2)
-        one.take(claims(1, lane=1) + claims(1, lane=2))
+        taken = claims(1, lane=1) + claims(1, lane=2)
+        one.take(taken)
         assert one.full_tenants() == [ACME]
-        assert one.is_capped(NOW)
+        assert one.give_back(taken[0])
 
-    def test_is_a_worker_that_tries_one_of_a_half_open_lane(self):
+    def test_of_a_half_open_lane_makes_room(self):
         one = slots()
         for _ in range(FAILURES_TO_OPEN):
             one.failed(1, NOW)
-        one.take(claims(1))
-        assert one.is_capped(NOW + FIRST_REST_S)
-
-    def test_is_not_one_whose_lane_rests_and_holds_nothing(self):
-        one = slots()
-        for _ in range(FAILURES_TO_OPEN):
-            one.failed(1, NOW)
-        assert not one.is_capped(NOW)
+        taken = claims(1)
+        one.take(taken)
+        assert one.end(taken[0])
 
 
 class TestTenants:
