@@ -1,6 +1,6 @@
 """How many executions one worker process gets done: claimed, called, stored, against bare calls.
 
-    .venv/bin/python benchmarks/executions.py [--rounds 3] [--count 20000] [--concurrency 50] [--profile]
+    .venv/bin/python benchmarks/executions.py [--rounds 3] [--count 20000] [--concurrency 256] [--profile]
 
 Each round lets every Python client that is installed call the same upstream (aiohttp, httpx2, and
 pyreqwest, which is no dependency: put it on PYTHONPATH), then fills the database with executions through
@@ -64,12 +64,12 @@ def read_arguments() -> argparse.Namespace:
     options.add_argument(
         "--concurrency",
         type=int,
-        default=50,
+        default=256,
         metavar="N",
         help="calls at a time, of the worker and of the clients",
     )
     options.add_argument(
-        "--upstreams", type=int, default=1, metavar="N", help="that the executions are spread over"
+        "--upstreams", type=int, default=4, metavar="N", help="that the executions are spread over"
     )
     options.add_argument(
         "--seconds", type=float, default=2.0, metavar="S", help="of bare calls, each client and round"

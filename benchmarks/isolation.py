@@ -1,6 +1,6 @@
 """What one hung upstream costs the others: the time from a webhook to their receipt of it.
 
-    .venv/bin/python benchmarks/isolation.py [--rounds 5] [--seconds 10] [--rate 200] [--upstreams 10]
+    .venv/bin/python benchmarks/isolation.py [--rounds 5] [--seconds 10] [--rate 400] [--upstreams 10]
 
 Each round measures the same open-loop load three times, each time on `jackfield serve` with a data folder of
 its own, so that nothing is left over from before. The webhooks are for each upstream in turn, and only the
@@ -56,7 +56,7 @@ def read_arguments() -> argparse.Namespace:
         "--seconds", type=float, default=10.0, metavar="S", help="measured of each load and round"
     )
     options.add_argument(
-        "--rate", type=float, default=200.0, metavar="N", help="webhooks/s, for all upstreams together"
+        "--rate", type=float, default=400.0, metavar="N", help="webhooks/s, for all upstreams together"
     )
     options.add_argument(
         "--upstreams", type=int, default=10, metavar="N", help="of which one hangs, at least 2"

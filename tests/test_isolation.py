@@ -86,7 +86,9 @@ PARTITIONED = {"executions", "attempts", "dedup_keys"}
 """They go with their handler by a trigger: a foreign key would be checked for each webhook."""
 
 CLAIM = f"""
-    app.claim_executions(9, '1 s', ({FIRST_LANE})::bigint, app.first_id('epoch'), 9, '{{}}', '{{}}', '{{}}')
+    app.claim_executions(
+        9, '1 s', ({FIRST_LANE})::bigint, app.first_id('epoch'), 9, '{{}}', '{{}}', 9, '{{}}', '{{}}'
+    )
 """
 TURN = "app.claim_replay('1 s')"
 

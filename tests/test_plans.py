@@ -38,7 +38,8 @@ CLAIM = {
     "since": "'00000000-0000-0000-0000-000000000000'",
     "per_lane": "5",
     "unnest\\(busy, free\\)": "unnest('{}'::bigint[], '{}'::integer[])",
-    "full_tenants": "'{}'::uuid[]",
+    "unnest\\(tenants, tenants_free\\)": "unnest('{}'::uuid[], '{}'::integer[])",
+    "per_tenant": "10",
 }
 FIRST_PAGE = PageRequest(50, Order("created_at", descending=True))
 

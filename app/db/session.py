@@ -22,6 +22,8 @@ from app.db.admin import as_asyncpg
 
 DIRECT: Final = 6
 """Connections per process beside the pool: two that admit, one that claims, some that read and store."""
+STATEMENT_S: Final = 30.0
+"""For one of ``Database.statements``, which take milliseconds: who waits longer would wait for ever."""
 SET_TENANT = text("SELECT set_config('app.tenant_id', :tenant, true)")
 
 
@@ -107,16 +109,23 @@ def create_database(
     url: URL | str, *, pool_size: int, overflow: int, timeout: float, application: str
 ) -> Database:
     """A pooled database. ``timeout``: seconds to wait for a free or a new connection."""
-    options: dict[str, Any] = {
-        "pool_timeout": timeout,
-        "hide_parameters": True,
-        "connect_args": {"timeout": timeout, "server_settings": {"application_name": application}},
-    }
+    options: dict[str, Any] = {"pool_timeout": timeout, "hide_parameters": True}
+    connect = {"timeout": timeout, "server_settings": {"application_name": application}}
     engine = create_async_engine(
-        as_asyncpg(url), pool_size=pool_size, max_overflow=overflow, pool_pre_ping=True, **options
+        as_asyncpg(url),
+        pool_size=pool_size,
+        max_overflow=overflow,
+        pool_pre_ping=True,
+        connect_args=connect,
+        **options,
     )
     direct = create_async_engine(
-        as_asyncpg(url), pool_size=DIRECT, max_overflow=0, pool_reset_on_return=None, **options
+        as_asyncpg(url),
+        pool_size=DIRECT,
+        max_overflow=0,
+        pool_reset_on_return=None,
+        connect_args={**connect, "command_timeout": STATEMENT_S},
+        **options,
     )
     return Database(engine, direct)
 

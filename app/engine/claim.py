@@ -5,7 +5,7 @@ worker's and a circuit of its own, so that an upstream that hangs costs its own 
 trouble is its own.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -33,7 +33,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a worker has room for: ``most`` in all, ``per_lane`` of each lane, of those in ``free`` that many.
+    """What a worker has room for: ``most`` in all, ``per_lane`` of each lane, ``per_tenant`` of each tenant;
+    of those in ``free`` and ``free_of_tenants``, that many.
 
     ``start``: the lane to begin with; ``since``: the oldest id to look at.
     """
@@ -42,5 +43,6 @@ class Wanted:
     start: int
     since: UUID
     per_lane: int
+    per_tenant: int
     free: Mapping[int, int] = field(default_factory=dict)
-    full_tenants: Collection[TenantId] = ()
+    free_of_tenants: Mapping[TenantId, int] = field(default_factory=dict)

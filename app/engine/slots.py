@@ -71,8 +71,17 @@ class Slots:
                 room[lane] = max(0, min(allowed - self._by_lane[lane], most))
         return room
 
-    def full_tenants(self) -> list[TenantId]:
-        return [tenant for tenant, held in self._by_tenant.items() if held >= self._limits.per_tenant]
+    @property
+    def per_tenant(self) -> int:
+        """How many a tenant may be given that holds none yet."""
+        return self._limits.per_tenant
+
+    def room_of_tenants(self) -> dict[TenantId, int]:
+        """The tenants that may be given less, and how many: none where one tenant may have all."""
+        most = self._limits.per_tenant
+        if most >= self._limits.total:
+            return {}
+        return {tenant: max(0, most - held) for tenant, held in self._by_tenant.items()}
 
     def is_full(self, lane: int) -> bool:
         """Whether the lane holds all that its upstream gets at a time, or its circuit lets only some through:

@@ -125,7 +125,8 @@ class Worker(Generic[J, R]):
             since=self._walk.since,
             per_lane=self.slots.per_lane,
             free=self.slots.room(now),
-            full_tenants=self.slots.full_tenants(),
+            per_tenant=self.slots.per_tenant,
+            free_of_tenants=self.slots.room_of_tenants(),
         )
 
     async def _begin(self, claims: Sequence[Claim]) -> None:

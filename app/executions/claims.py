@@ -24,12 +24,12 @@ WALK: Final = 200
 
 _MAY_CLAIM = text("""
     SELECT current_user, has_function_privilege(
-        'app.claim_executions(integer, interval, bigint, uuid, integer, bigint[], integer[], uuid[])',
-        'EXECUTE'
+        'app.claim_executions(integer, interval, bigint, uuid, integer, bigint[], integer[], integer, uuid[],'
+        ' integer[])', 'EXECUTE'
     )
 """)
 _CLAIM = """
-    SELECT tenant_id, id, fence, lane FROM app.claim_executions($1, $2, $3, $4, $5, $6, $7, $8)
+    SELECT tenant_id, id, fence, lane FROM app.claim_executions($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 _LANE_AFTER = "SELECT app.lane_after($1, $2, $3)"
 _RENEW = "SELECT app.renew_claims($1, $2, $3, $4)"
@@ -59,7 +59,9 @@ async def claim(connection: asyncpg.Connection, wanted: Wanted, lease: timedelta
         wanted.per_lane,
         [*wanted.free],
         [*wanted.free.values()],
-        [*wanted.full_tenants],
+        wanted.per_tenant,
+        [*wanted.free_of_tenants],
+        [*wanted.free_of_tenants.values()],
     )
     return [Claim(TenantId(tenant_id), id, fence, lane) for tenant_id, id, fence, lane in rows]
 

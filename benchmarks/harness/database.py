@@ -158,5 +158,6 @@ async def worker_database(found: Urls) -> AsyncIterator[Database]:
 async def claim(database: Database, most: int) -> int:
     """What the worker does when it looks for work, in one statement; how many it got."""
     async with database.statements() as connection:
-        wanted = Wanted(most=most, start=FIRST_LANE, since=first_id(clock.now() - RECENT), per_lane=most)
+        recent = first_id(clock.now() - RECENT)
+        wanted = Wanted(most=most, start=FIRST_LANE, since=recent, per_lane=most, per_tenant=most)
         return len(await claims.claim(connection, wanted))

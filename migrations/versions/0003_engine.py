@@ -436,7 +436,7 @@ def create_admission() -> None:
     )
 
 
-CLAIM_TYPES = "integer, interval, bigint, uuid, integer, bigint[], integer[], uuid[]"
+CLAIM_TYPES = "integer, interval, bigint, uuid, integer, bigint[], integer[], integer, uuid[], integer[]"
 
 
 def create_claim() -> None:
@@ -445,11 +445,12 @@ def create_claim() -> None:
     A lane is what one tenant sends to one upstream. The walk starts at ``start`` and goes from lane to lane
     by the index, at most 200 far, taking the longest due of each; so what it costs does not depend on how
     much waits in a lane that is full. ``busy`` and ``free`` say how many more of a lane there may be, where
-    that is less than ``per_lane``. ``since`` keeps it to the newest partitions, where nearly all is.
+    that is less than ``per_lane``; ``tenants`` and ``tenants_free`` the same of a tenant. ``since`` keeps it
+    to the newest partitions, where nearly all is.
     """
     define(
         "app.claim_executions(most integer, lease interval, start bigint, since uuid, per_lane integer,"
-        " busy bigint[], free integer[], full_tenants uuid[])"
+        " busy bigint[], free integer[], per_tenant integer, tenants uuid[], tenants_free integer[])"
         " RETURNS TABLE (tenant_id uuid, id uuid, fence bigint, lane bigint)",
         """
         #variable_conflict use_column
@@ -468,23 +469,29 @@ def create_claim() -> None:
                     ORDER BY e.lane LIMIT 1
                 ) next
                 WHERE w.step < 200
-            ), due AS (
-                SELECT longest.tenant_id, longest.id
+            ), room AS (
+                SELECT w.lane, w.tenant_id, coalesce(t.free, per_tenant) AS of_tenant,
+                    least(coalesce(b.free, per_lane), coalesce(t.free, per_tenant)) AS of_lane
                 FROM walk w
-                LEFT JOIN LATERAL (
-                    SELECT b.free FROM unnest(busy, free) AS b (lane, free) WHERE b.lane = w.lane
-                ) known ON true
+                LEFT JOIN unnest(busy, free) AS b (lane, free) ON b.lane = w.lane
+                LEFT JOIN unnest(tenants, tenants_free) AS t (tenant_id, free) ON t.tenant_id = w.tenant_id
+                ORDER BY w.step
+            ), due AS (
+                SELECT longest.tenant_id, longest.id, r.of_tenant
+                FROM room r
                 CROSS JOIN LATERAL (
                     SELECT e.tenant_id, e.id FROM public.executions e
-                    WHERE e.lane = w.lane AND e.due_at <= now() AND e.id >= since
-                    ORDER BY e.due_at LIMIT coalesce(known.free, per_lane) FOR UPDATE SKIP LOCKED
+                    WHERE e.lane = r.lane AND e.due_at <= now() AND e.id >= since
+                    ORDER BY e.due_at LIMIT r.of_lane FOR UPDATE SKIP LOCKED
                 ) longest
-                WHERE coalesce(known.free, per_lane) > 0 AND w.tenant_id <> ALL (full_tenants)
+                WHERE r.of_lane > 0
                 LIMIT most
+            ), counted AS (
+                SELECT d.*, row_number() OVER (PARTITION BY d.tenant_id) AS number FROM due d
             )
             UPDATE public.executions e
             SET status = 'running', fence = e.fence + 1, due_at = now() + lease
-            FROM due WHERE e.tenant_id = due.tenant_id AND e.id = due.id
+            FROM counted c WHERE e.tenant_id = c.tenant_id AND e.id = c.id AND c.number <= c.of_tenant
             RETURNING e.tenant_id, e.id, e.fence, e.lane;
         END
         """,

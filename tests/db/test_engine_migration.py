@@ -112,7 +112,7 @@ class TestEngineRevision:
                 text("""
                     SELECT id, fence FROM app.claim_executions(
                         10, interval '15 seconds', (-9223372036854775808)::bigint,
-                        '00000000-0000-0000-0000-000000000000', 10, '{}', '{}', '{}'
+                        '00000000-0000-0000-0000-000000000000', 10, '{}', '{}', 10, '{}', '{}'
                     )
                 """)
             )

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from app.core.ids import TenantId, new_id
+from app.db import session
 from app.db.admin import administer
+from app.db.session import create_database
 
 pytestmark = pytest.mark.anyio
 
@@ -42,6 +44,19 @@ class TestStatements:
                 await asyncio.sleep(0)
         async with committed.statements() as connection:
             assert await connection.fetchval("SELECT pg_backend_pid()") != ended
+
+    async def test_end_when_the_database_hangs(self, committed_urls, monkeypatch):
+        """And whoever comes next is served."""
+        monkeypatch.setattr(session, "STATEMENT_S", 0.05)
+        database = create_database(
+            committed_urls.app, pool_size=1, overflow=0, timeout=10, application="tests"
+        )
+        with pytest.raises(TimeoutError):
+            async with database.statements() as connection:
+                await connection.fetchval("SELECT pg_sleep(60)")
+        async with database.statements() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+        await database.dispose()
 
 
 class TestStatementsOf:

@@ -45,12 +45,12 @@ class MemorySource:
         claims = []
         for lane in self._lanes(wanted)[:STEPS]:
             most = min(wanted.free.get(lane, wanted.per_lane), wanted.most - len(claims))
-            due = [
-                one
-                for one in self.waiting[lane]
-                if one.id >= wanted.since and one.tenant_id not in wanted.full_tenants
-            ]
-            claims += due[: max(0, most)]
+            for one in self.waiting[lane]:
+                free = wanted.free_of_tenants.get(one.tenant_id, wanted.per_tenant)
+                given = Counter(claim.tenant_id for claim in claims)[one.tenant_id]
+                if one.id >= wanted.since and given < free and most > 0:
+                    claims.append(one)
+                    most -= 1
         for one in claims:
             self.waiting[one.lane].remove(one)
         self.held |= {*claims}

@@ -53,7 +53,7 @@ class TestRoom:
         assert room_of(one, 1) == 0
         for claim in taken:
             one.give_back(claim)
-        assert (one.held, one.room(NOW), one.full_tenants()) == (0, {}, [])
+        assert (one.held, one.room(NOW), one.room_of_tenants()) == (0, {}, {})
 
     def test_of_a_lane_comes_back_when_its_calls_are_over_and_the_workers_when_they_are_stored(self):
         one = slots()
@@ -61,7 +61,7 @@ class TestRoom:
         one.take(taken)
         for claim in taken:
             one.end(claim)
-        assert (room_of(one, 1), one.full_tenants(), one.calling) == (3, [], 0)
+        assert (room_of(one, 1), one.room_of_tenants(), one.calling) == (3, {}, 0)
         assert (one.held, one.free) == (4, 12)
         one.release(4)
         assert (room_of(one, 1), one.free) == (4, 16)
@@ -132,7 +132,7 @@ class TestEnd:
         one = slots(per_tenant=2)
         taken = claims(1, lane=1) + claims(1, lane=2)
         one.take(taken)
-        assert one.full_tenants() == [ACME]
+        assert one.room_of_tenants()[ACME] == 0
         assert one.give_back(taken[0])
 
     def test_of_a_half_open_lane_makes_room(self):
@@ -148,7 +148,7 @@ class TestTenants:
     def test_are_full_alone(self):
         one = slots(per_tenant=2)
         one.take(claims(2) + claims(1, lane=7, tenant_id=GLOBEX))
-        assert one.full_tenants() == [ACME]
+        assert one.room_of_tenants()[ACME] == 0
 
 
 steps = st.lists(

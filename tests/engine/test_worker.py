@@ -154,7 +154,7 @@ class TestClaiming:
             await until(lambda: len(source.held) == 1)
             source.add(1, lane=2, tenant_id=acme)
             worker.ring()
-            await until(lambda: acme in source.asked[-1].full_tenants)
+            await until(lambda: source.asked[-1].free_of_tenants.get(acme) == 0)
             assert len(source.held) == 1
             source.gates[1].set()
             await until(lambda: len(source.finished) == 2)

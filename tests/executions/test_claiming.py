@@ -65,8 +65,9 @@ async def waiting(resources, member, upstream, lanes):
     return news
 
 
-def wanted(most=100, start=FIRST_LANE, since=OLDEST, per_lane=100, **fields):
-    return Wanted(most=most, start=start, since=since, per_lane=per_lane, **fields)
+def wanted(**fields):
+    given = {"most": 100, "start": FIRST_LANE, "since": OLDEST, "per_lane": 100, "per_tenant": 1000}
+    return Wanted(**given | fields)
 
 
 async def claim(database, given):
@@ -136,8 +137,18 @@ class TestTenants:
     async def test_that_are_full_get_nothing(self, as_worker, resources, acme, globex, upstream):
         await waiting(resources, acme, upstream, {1: 3})
         await waiting(resources, globex, upstream, {2: 3})
-        found = await claim(as_worker, wanted(full_tenants=[acme.tenant_id]))
+        found = await claim(as_worker, wanted(free_of_tenants={acme.tenant_id: 0}))
         assert {one.tenant_id for one in found} == {globex.tenant_id}
+
+    async def test_get_no_more_than_is_theirs_from_all_lanes_together(
+        self, as_worker, resources, acme, globex, upstream
+    ):
+        await waiting(resources, acme, upstream, {1: 5, 2: 5, 3: 5})
+        await waiting(resources, globex, upstream, {4: 5, 5: 5})
+        found = await claim(as_worker, wanted(per_tenant=7, free_of_tenants={acme.tenant_id: 4}))
+        assert Counter(one.tenant_id for one in found) == {acme.tenant_id: 4, globex.tenant_id: 7}
+        again = await claim(as_worker, wanted())
+        assert len(again) == 25 - 4 - 7
 
 
 class TestAge:

@@ -69,7 +69,7 @@ async def statuses(resources, acme):
 
 
 def wanted(most, **fields):
-    return Wanted(most=most, start=FIRST_LANE, since=UUID(int=0), per_lane=most, **fields)
+    return Wanted(most=most, start=FIRST_LANE, since=UUID(int=0), per_lane=most, per_tenant=most, **fields)
 
 
 async def until(condition):
