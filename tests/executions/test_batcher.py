@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
+from structlog.testing import capture_logs
 
 from app.core.errors import NotFound, Unavailable, Unprocessable
 from app.core.ids import TenantId
@@ -196,6 +197,55 @@ class TestAdmit:
         await batcher.admit(webhook(to_acme))
 
         assert told == [0]
+
+    async def test_tells_the_others_when_one_cannot_be_told(self, batcher, to_acme):
+        def told(_):
+            raise RuntimeError("its connection is gone")
+
+        broken, sound = webhook(to_acme), webhook(to_acme)
+        with capture_logs() as lines:
+            batcher.take(broken, told)
+            assert await batcher.admit(sound) == sound.id
+        assert [line["event"] for line in lines] == ["admission.untold"]
+
+
+@asynccontextmanager
+async def locked(resources, recipient):
+    """Meanwhile no execution of that handler can be stored."""
+    async with resources.database.transaction(recipient.tenant_id) as session:
+        key = (recipient.tenant_id, recipient.handler_id)
+        await session.get_one(Handler, key, with_for_update=True)
+        yield
+
+
+class TestABatchThatTakesLong:
+    async def until_away(self, batcher):
+        async with asyncio.timeout(10):
+            while not batcher._in_the_air:
+                await asyncio.sleep(0)
+
+    async def test_is_overtaken_once_it_is_late(self, batcher, resources, to_acme, to_globex, monkeypatch):
+        monkeypatch.setattr(module, "LATE_S", 0)
+        async with locked(resources, to_acme):
+            late = asyncio.ensure_future(batcher.admit(webhook(to_acme)))
+            await self.until_away(batcher)
+            async with asyncio.timeout(10):
+                await batcher.admit(webhook(to_globex))
+            assert not late.done()
+        await late
+
+    async def test_is_waited_for_until_then(self, committed, resources, to_acme, to_globex, monkeypatch):
+        monkeypatch.setattr(module, "LATE_S", 60)
+        database, batcher = scripted(committed)
+        async with locked(resources, to_acme):
+            first = asyncio.ensure_future(batcher.admit(webhook(to_acme)))
+            await self.until_away(batcher)
+            others = asyncio.gather(*(batcher.admit(webhook(to_globex)) for _ in range(5)))
+            await asyncio.sleep(0)
+            assert batcher.depth == 5
+        await first
+        await others
+        assert database.opened == 1
 
 
 class TestDeduplication:
