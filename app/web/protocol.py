@@ -30,6 +30,10 @@ _TELLING = frozenset({b"host", b"transfer-encoding", b"expect"})
 _FRAMING_PER_BYTE = 8
 """Bytes of chunk framing allowed per byte of body. Chunks of one byte need five; a little may be padding."""
 
+SIP_S = 0.01
+"""Between two reads of what a client sends and nobody reads: up to 256 KiB each, as much as uvloop reads at
+once. On a local network a whole socket buffer otherwise comes as fast as the processor can throw it away."""
+
 _CLOSE = b"connection: close\r\n"
 
 _log = structlog.get_logger(__name__)
@@ -108,6 +112,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._refusal: AppError | None = None
         self._head_timer = Timer(self._head_is_late)
         self._drain_timer = Timer(self._close)
+        self._sip_timer = Timer(self._read_on)
         # One for many requests: to start and to stop one for each costs more than to look at the clock.
         self._idle_timer = Timer(self._look_whether_idle)
         self._idle_since = 0.0
@@ -135,11 +140,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self._head_timer.stop()
         self._drain_timer.stop()
+        self._sip_timer.stop()
         self._idle_timer.stop()
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None or self.transport.is_closing():
+            self._sip()
             return
+        if self._drain_timer.is_running:
+            self._sip()
         self._unset_keepalive_if_required()
         if self._reading is _Reading.NOTHING:
             if self._is_taken(data):
@@ -364,6 +373,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
+
+    def _sip(self) -> None:
+        """Leave the client waiting for a moment: nobody reads what it sends, and others have a use for us."""
+        self.transport.pause_reading()
+        self._sip_timer.start(SIP_S)
+
+    def _read_on(self) -> None:
+        if self.transport.is_closing() or not self.flow.read_paused:
+            self.transport.resume_reading()
 
     def _close(self) -> None:
         self.transport.close()

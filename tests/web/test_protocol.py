@@ -368,6 +368,24 @@ class TestEarlyAnswer:
         assert client.drip(b"x") == b""
 
 
+class TestUnread:
+    """Taken as fast as it comes, it would keep the processor from everybody else."""
+
+    TAKEN = 48 * KIB * KIB
+    """Far more than the sips of ``LIMITS.linger_seconds`` and both socket buffers, far less than a loopback
+    takes in that time."""
+
+    def test_what_is_sent_after_a_refusal_is_taken_slowly(self, client):
+        client.send(POST + b"Content-Length: 4000000000\r\n\r\n")
+        assert client.answer().status == 413
+        assert client.flood(4 * self.TAKEN) < self.TAKEN
+
+    def test_what_is_sent_after_an_early_answer_is_taken_slowly(self, client):
+        client.send(POST.replace(b"/length", b"/early") + b"Transfer-Encoding: chunked\r\n\r\n")
+        assert client.answer().body == b"/early"
+        assert client.flood(4 * self.TAKEN, b"10000\r\n%b\r\n" % (b"x" * 64 * KIB)) < self.TAKEN
+
+
 class TestUpgrade:
     @pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
     def test_the_offer_is_ignored_and_the_request_answered(self, client, protocol):

@@ -3,7 +3,7 @@
 import json
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import uvicorn
@@ -42,6 +42,14 @@ class Client:
     def send(self, *pieces):
         for piece in pieces:
             self.socket.sendall(piece)
+
+    def flood(self, length, piece=b"x" * 65536):
+        """Send up to ``length`` bytes as fast as they are taken; how many were, until the server left."""
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < length:
+                sent += self.socket.send(piece)
+        return sent
 
     def drip(self, piece, every=0.02):
         """Send byte after byte until the server says something; what it said, or nothing if it left."""
