@@ -18,7 +18,7 @@ from functools import partial
 from harness import attackers, load
 from harness.load import Plan
 from harness.processes import Apart, beside, processor_seconds
-from harness.report import Ratio, interleave, medians, parser, publish, say
+from harness.report import interleave, parser, publish, ratio, say
 from harness.service import Service, allow_many_files, data_folder, serving
 from harness.webhooks import Webhook
 
@@ -42,9 +42,8 @@ def main() -> None:
             name: partial(bench.measure_attacked, name, *attack) for name, attack in attacks.items()
         }
         samples = interleave(arguments.rounds, steps)
-    found = medians(samples)
     ratios = {
-        f"p95, {name} / {QUIET}": Ratio(found[f"{name}, p95 ms"] / found[f"{QUIET}, p95 ms"], "< 2")
+        f"p95, {name} / {QUIET}": ratio(samples, f"{name}, p95 ms", f"{QUIET}, p95 ms", "< 2")
         for name in attacks
     }
     publish(samples, ratios, arguments)

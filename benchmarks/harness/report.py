@@ -37,10 +37,11 @@ def parser(description: str | None, *, rounds: int) -> argparse.ArgumentParser:
 
 
 def interleave(rounds: int, steps: Mapping[str, Step]) -> Samples:
-    """Each round does every step once, so that a busy moment of the machine hits all alike."""
+    """Each round does every step once, so that a busy moment of the machine hits all alike; and every other
+    round does them backwards, so that what a step leaves behind favours none."""
     samples: Samples = {}
     for number in range(1, rounds + 1):
-        for name, step in steps.items():
+        for name, step in list(steps.items())[:: 1 if number % 2 else -1]:
             say(f"round {number}/{rounds}: {name}")
             figures = step()
             say(
@@ -59,8 +60,16 @@ def say(line: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {line}", file=sys.stderr, flush=True)
 
 
-def medians(samples: Samples) -> dict[str, float]:
-    return {name: median(values) for name, values in samples.items()}
+def ratio(samples: Samples, over: str, under: str, target: str = "") -> Ratio:
+    """The median of what each round says: the speed of a machine that others use as well changes from one
+    round to the next, and by more than what is to be measured."""
+    rounds = zip(samples[over], samples[under], strict=True)
+    return Ratio(median(each / yardstick for each, yardstick in rounds), target)
+
+
+def change(samples: Samples, to: str, by: str, target: str = "") -> Ratio:
+    """As ``ratio``, in percent of the difference."""
+    return Ratio((ratio(samples, to, by).value - 1) * 100, target)
 
 
 def publish(
@@ -97,7 +106,7 @@ def _show(figures: Mapping[str, Mapping[str, float]], ratios: Mapping[str, Ratio
     for name, figure in figures.items():
         table.add_row(name, *(_shown(figure[column]) for column in ("median", "least", "most")))
     screen.print(table)
-    table = Table("ratio of medians", "", "target", box=None)
+    table = Table("median of the rounds' ratios", "", "target", box=None)
     for name, ratio in ratios.items():
         table.add_row(name, _shown(ratio.value), ratio.target)
     screen.print(table)
