@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from app.openapi_sync.oddities import Notes, join_pointer
+from app.openapi_sync.oddities import Notes, Place
 from app.openapi_sync.operation import RequestBody
-from app.openapi_sync.parameters import RawParameter, RawParameters
+from app.openapi_sync.parameters import Entries, Entry
+from app.openapi_sync.pieces import Body, Media, Property, Schema, overlaid
 from app.openapi_sync.references import References
 
 MAX_CONTENT_TYPES = 64
@@ -23,82 +24,81 @@ class BodyReader:
     def __init__(self, references: References) -> None:
         self._references = references
 
-    def read(self, node: object, pointer: str, notes: Notes) -> RequestBody | None:
+    def read(self, found: object, place: Place, notes: Notes) -> RequestBody | None:
         """The ``requestBody`` of OpenAPI 3.x."""
-        if node is None:
+        if found is None:
             return None
-        body = self._references.mapping(node, pointer, notes)
+        body = self._references.follow(found, Body, place, notes)
         if body is None:
             return None
-        content = body.get("content")
-        content_types = _usable(content) if isinstance(content, dict) else ()
-        if not isinstance(content, dict) or not content_types:
-            notes.add(pointer, "a request body without `content` was left out")
+        content_types = _usable(body.content) if isinstance(body.content, dict) else ()
+        if not body.content or not content_types:
+            notes.add(place, "a request body without `content` was left out")
             return None
         schema, main = None, _with_properties(content_types)
-        if main is not None and isinstance(media := content[main], dict):
-            schema = media.get("schema")
-        names, defaults = self._properties(schema, join_pointer(pointer, "content", main, "schema"), notes)
-        return RequestBody(content_types, body.get("required") is True, names, defaults)
+        if main is not None and isinstance(media := body.content[main], Media):
+            schema = media.schema
+        names, defaults = self._properties(schema, (*place, "content", main, "schema"), notes)
+        return RequestBody(content_types, body.required is True, names, defaults)
 
-    def read_swagger2(self, raw: RawParameters, consumes: object, notes: Notes) -> RequestBody | None:
+    def read_swagger2(self, entries: Entries, consumes: object, notes: Notes) -> RequestBody | None:
         """What OpenAPI 2.0 describes by one parameter in ``body`` or by several in ``formData``."""
         accepted = _usable(consumes) if isinstance(consumes, list) else ()
-        fields = {name: entry for (location, name), entry in raw.items() if location == "formData"}
+        fields = {name: entry for (location, name), entry in entries.items() if location == "formData"}
         if fields:
             return _form(fields, accepted)
-        for (location, _), entry in raw.items():
+        for (location, _), entry in entries.items():
             if location == "body":
-                pointer = join_pointer(entry.pointer, "schema")
-                names, defaults = self._properties(entry.node.get("schema"), pointer, notes)
-                is_required = entry.node.get("required") is True
-                return RequestBody(accepted or (_JSON,), is_required, names, defaults)
+                names, defaults = self._properties(entry.piece.schema, (*entry.place, "schema"), notes)
+                return RequestBody(accepted or (_JSON,), entry.piece.required is True, names, defaults)
         return None
 
     def _properties(
-        self, schema: object, pointer: str, notes: Notes
+        self, schema: object, place: Place, notes: Notes
     ) -> tuple[frozenset[str], dict[str, object]]:
         """Names and defaults of the top-level properties that may be sent."""
         names: set[str] = set()
         defaults: dict[str, object] = {}
-        for properties, here in self._property_lists(schema, pointer, notes):
-            for name, node in properties.items():
-                if isinstance(node, dict) and ("default" in node or "$ref" in node):
-                    found = self._references.mapping(node, join_pointer(here, name), notes) or {}
-                    node = {**found, **node}  # noqa: PLW2901 - what stands beside a $ref wins, as in 3.1
-                    if node.get("readOnly") is not True and "default" in node:
-                        defaults[name] = node["default"]
-                names.add(name)
+        for properties, here in self._property_lists(schema, place, notes):
+            names.update(properties)
+            for name, one in properties.items():
+                if not isinstance(one, Property) or (one.ref is None and one.default is None):
+                    continue
+                found = self._references.follow(one, Property, (*here, name), notes)
+                if found is not None and found is not one:
+                    found = overlaid(found, one)  # what stands beside a $ref wins, as in 3.1
+                if found is not None and found.default is not None and found.read_only is not True:
+                    defaults[name] = found.default
         return frozenset(names), defaults
 
     def _property_lists(
-        self, schema: object, pointer: str, notes: Notes
-    ) -> Iterator[tuple[dict[str, object], str]]:
+        self, schema: object, place: Place, notes: Notes
+    ) -> Iterator[tuple[dict[str, Property | bool], Place]]:
         """The ``properties`` of a schema and of what it is composed of by ``allOf``."""
-        waiting, seen = [(schema, pointer)], 0
+        waiting, seen = [(schema, place)], 0
         while waiting and seen < MAX_SCHEMAS:
             seen += 1
-            node, here = waiting.pop()
-            if node is None or isinstance(node, bool):
+            one, here = waiting.pop()
+            if one is None or isinstance(one, bool):
                 continue
-            found = self._references.mapping(node, here, notes)
+            found = self._references.follow(one, Schema, here, notes)
             if found is None:
                 continue
-            properties, members = found.get("properties"), found.get("allOf")
-            if isinstance(properties, dict):
-                yield properties, join_pointer(here, "properties")
-            if isinstance(members, list):
-                waiting += [(one, join_pointer(here, "allOf", index)) for index, one in enumerate(members)]
+            if isinstance(found.properties, dict):
+                yield found.properties, (*here, "properties")
+            if isinstance(found.all_of, list):
+                waiting += [(member, (*here, "allOf", index)) for index, member in enumerate(found.all_of)]
 
 
-def _form(fields: dict[str, RawParameter], accepted: tuple[str, ...]) -> RequestBody:
-    has_file = any(entry.node.get("type") == "file" for entry in fields.values())
+def _form(fields: dict[str, Entry], accepted: tuple[str, ...]) -> RequestBody:
+    has_file = any(entry.piece.type == "file" for entry in fields.values())
+    defaults = {name: entry.piece.default for name, entry in fields.items()}
     return RequestBody(
         tuple(one for one in accepted if _essence(one) in {_FORM, _MULTIPART})
         or (_MULTIPART if has_file else _FORM,),
-        any(entry.node.get("required") is True for entry in fields.values()),
+        any(entry.piece.required is True for entry in fields.values()),
         frozenset(fields),
-        {name: entry.node["default"] for name, entry in fields.items() if "default" in entry.node},
+        {name: default for name, default in defaults.items() if default is not None},
     )
 
 

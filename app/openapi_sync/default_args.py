@@ -8,7 +8,7 @@ from decimal import Decimal
 import orjson
 
 from app.handlers.bounds import excess
-from app.openapi_sync.oddities import Notes, quote
+from app.openapi_sync.oddities import Notes, Place, quote
 from app.openapi_sync.operation import Operation, Parameter, RequestBody
 
 EXECUTION_ARGUMENTS = frozenset({"timeout", "retries"})
@@ -21,22 +21,25 @@ _ABSENT = object()
 
 
 def default_args(
-    parameters: Sequence[Parameter], body: RequestBody | None, pointer: str, notes: Notes
+    parameters: Sequence[Parameter], body: RequestBody | None, place: Place, notes: Notes
 ) -> dict[str, object]:
     """Arguments by name. A name that stands in two places is left out: one argument could not say which."""
+    stated = list(_stated(parameters, body))
+    if not stated:
+        return {}
     places = Counter(parameter.name for parameter in parameters)
     if body:
         places.update(body.properties)
     filled: dict[str, object] = {}
-    for name, value in _stated(parameters, body):
+    for name, value in stated:
         if places[name] > 1:
             continue
         if problem := _problem(value):
-            notes.add(pointer, f"the default of {quote(name)} was left out: it {problem}")
+            notes.add(place, f"the default of {quote(name)} was left out: it {problem}")
         else:
             filled[name] = value
     if problem := excess(filled):
-        notes.add(pointer, f"all defaults were left out: together, their value {problem}")
+        notes.add(place, f"all defaults were left out: together, their value {problem}")
         return {}
     stored: dict[str, object] = json.loads(orjson.dumps(filled), parse_float=_stored_number)
     return stored

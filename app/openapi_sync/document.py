@@ -1,22 +1,19 @@
-"""Bytes into a parsed OpenAPI document.
+"""Bytes into an OpenAPI document whose parts can be taken from it.
 
 The content type is never asked: servers lie about it. JSON is tried first, then YAML, of which almost every
 broken JSON (trailing commas, comments, single quotes) is a legal form. Each repair is an oddity. Nothing is
-validated beyond "is this OpenAPI at all", and no schema is walked: one operation that is wrong must not cost
-the other thousand.
+validated beyond "is this JSON, and OpenAPI at all", and no schema is walked: one operation that is wrong must
+not cost the other thousand.
 """
 
 import hashlib
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from dataclasses import dataclass, field
 
 import orjson
 
 from app.openapi_sync.errors import (
-    MAX_DEPTH,
     DocumentTooComplex,
     DocumentUnreadable,
     GotHtmlPage,
@@ -24,6 +21,7 @@ from app.openapi_sync.errors import (
     unreadable,
 )
 from app.openapi_sync.oddities import Oddity, quote
+from app.openapi_sync.pieces import Description, take_description
 from app.openapi_sync.yaml_process import read_yaml
 
 _UTF16_BYTES = {
@@ -32,6 +30,7 @@ _UTF16_BYTES = {
     b"{\0": "utf-16-le",
     b"\0{": "utf-16-be",
 }
+_CHUNK = 1 << 16
 _JSON_STARTS = (b"{", b"[")
 _MAJOR_VERSIONS = {"swagger": "2", "openapi": "3"}
 _ESCAPED_NUL_TEXT = rb"\u0000"
@@ -42,7 +41,9 @@ _ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 class Document:
     """A document that says it is OpenAPI and has a ``paths`` or ``webhooks`` object."""
 
-    data: dict[str, Any]
+    text: bytes = field(repr=False)
+    """JSON in UTF-8, whatever it was."""
+    description: Description = field(repr=False)
     version: str
     """As written: "2.0", "3.0.3", "3.1.0"."""
     content_hash: str
@@ -55,44 +56,69 @@ class Document:
 
 
 def read(raw: bytes) -> Document:
-    """Parse a document. YAML may take seconds in a process of its own: call this from a thread.
+    """Look through a document once, from end to end. YAML may take seconds in a process of its own: call this
+    from a thread.
 
     Raises ``DocumentUnreadable``, ``GotHtmlPage``, ``NotOpenApi`` or ``DocumentTooComplex``.
     """
-    value, oddities = _parse(raw)
-    version = _version(value)
-    if isinstance(value, dict) and version is not None:
-        _check_depth(value)
-        return Document(value, version, hashlib.sha256(raw).hexdigest(), oddities)
-    raise NotOpenApi(_what_is_missing(value))
+    text, description = raw, None
+    oddities: tuple[Oddity, ...] = ()
+    if _ESCAPED_NUL_TEXT not in raw and _is_utf8(raw):
+        description = _description(raw)
+    if description is None:
+        text, oddities = _as_json(raw)
+        description = _description(text)
+    if description is None:
+        raise NotOpenApi(_kind_of(orjson.loads(text)))
+    version = _version(description)
+    if version is None or not any(isinstance(one, dict) for one in (description.paths, description.webhooks)):
+        raise NotOpenApi(_what_is_missing(description))
+    return Document(text, description, version, hashlib.sha256(raw).hexdigest(), oddities)
 
 
-def _parse(raw: bytes) -> tuple[object, tuple[Oddity, ...]]:
-    if _ESCAPED_NUL_TEXT not in raw:
-        try:
-            return orjson.loads(raw), ()
-        except orjson.JSONDecodeError:
-            pass
+def _description(text: bytes) -> Description | None:
+    try:
+        return take_description(text)
+    except RecursionError:
+        raise DocumentTooComplex("the document is nested too deeply") from None
+
+
+def _is_utf8(raw: bytes) -> bool:
+    """By pieces: all of it as text would take up to four times its size."""
+    decoder = getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(raw), _CHUNK):
+            decoder.decode(raw[start : start + _CHUNK])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _as_json(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
+    """JSON out of what is nearly JSON, or YAML."""
     text, oddities = _repair(raw)
     if text.lstrip()[:1] == b"<":
         raise GotHtmlPage
     try:
-        return orjson.loads(text), oddities
+        return orjson.dumps(orjson.loads(text)), oddities
+    except orjson.JSONEncodeError:
+        raise DocumentTooComplex("the document is nested too deeply") from None
     except orjson.JSONDecodeError as error:
-        value, more = (
-            _parse_broken_json(text, error) if text.lstrip()[:1] in _JSON_STARTS else read_yaml(text)
+        made, more = (
+            _json_of_broken_json(text, error) if text.lstrip()[:1] in _JSON_STARTS else read_yaml(text)
         )
-    return value, (*oddities, *more)
+    return made, (*oddities, *more)
 
 
-def _parse_broken_json(text: bytes, error: orjson.JSONDecodeError) -> tuple[object, tuple[Oddity, ...]]:
+def _json_of_broken_json(text: bytes, error: orjson.JSONDecodeError) -> tuple[bytes, tuple[Oddity, ...]]:
     """Read as YAML what was meant as JSON; when that fails too, the first complaint is the one that helps."""
     complaint = unreadable(error.msg, error.lineno, error.colno)
     try:
-        value, oddities = read_yaml(text)
+        made, oddities = read_yaml(text)
     except DocumentUnreadable:
         raise complaint from None
-    return value, (Oddity("", f"this is not valid JSON and was read as YAML: {complaint.detail}"), *oddities)
+    return made, (Oddity("", f"this is not valid JSON and was read as YAML: {complaint.detail}"), *oddities)
 
 
 def _repair(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
@@ -116,53 +142,25 @@ def _repair(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
     return text, tuple(oddities)
 
 
-def _version(value: object) -> str | None:
-    """The OpenAPI version of a document that can be synced; None when it is something else."""
-    if not isinstance(value, dict) or not any(
-        isinstance(value.get(key), dict) for key in ("paths", "webhooks")
-    ):
-        return None
+def _version(description: Description) -> str | None:
+    """The OpenAPI version of a document of a kind that can be synced."""
     for key, major in _MAJOR_VERSIONS.items():
-        version = value.get(key)
+        version = getattr(description, key)
         if isinstance(version, str | int | float) and str(version).startswith(major):
             return str(version)
     return None
 
 
-def _what_is_missing(value: object) -> str:
-    if not isinstance(value, dict):
-        found = (
-            "empty" if value is None else "text, not an object" if isinstance(value, str) else "not an object"
-        )
-        return f"the document is {found}"
-    stated = {key: value[key] for key in _MAJOR_VERSIONS if key in value}
+def _kind_of(value: object) -> str:
+    found = "empty" if value is None else "text, not an object" if isinstance(value, str) else "not an object"
+    return f"the document is {found}"
+
+
+def _what_is_missing(description: Description) -> str:
+    stated = {key: stated for key in _MAJOR_VERSIONS if (stated := getattr(description, key)) is not None}
     if not stated:
         return "the document has neither `openapi` nor `swagger`, one of which names its version"
     for key, version in stated.items():
         if not str(version).startswith(_MAJOR_VERSIONS[key]):
             return f"`{key}: {quote(version)}` is not a version that is read: 2.0 and 3.x are"
     return "the document has neither a `paths` nor a `webhooks` object"
-
-
-def _check_depth(value: object) -> None:
-    """Refuse what is nested too deeply. orjson writes 254 levels at most and says so in C, in a fifth of the
-    time of the walk, so that only a document deeper than that is walked.
-    """
-    try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError:
-        level = [value]
-        for _ in range(MAX_DEPTH):
-            level = [child for node in level for child in _children(node)]
-        if level:
-            raise DocumentTooComplex(f"the document is nested deeper than {MAX_DEPTH} levels") from None
-
-
-def _children(node: object) -> Iterable[object]:
-    """The containers directly inside a container."""
-    inside: Iterable[object] = ()
-    if isinstance(node, dict):
-        inside = node.values()
-    elif isinstance(node, list):
-        inside = node
-    return (child for child in inside if isinstance(child, dict | list))

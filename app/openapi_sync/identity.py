@@ -61,6 +61,8 @@ def match(existing: Sequence[ExistingHandler], operations: Sequence[Operation]) 
     one handler at most.
     """
     matches: Matches = {}
+    if not existing:
+        return matches
     for key in (_full_key, _path_key):
         by_key = {key(operation): operation for operation in operations}
         for handler in existing:
@@ -76,14 +78,15 @@ def possible_renames(
     existing: Sequence[ExistingHandler], operations: Sequence[Operation], matches: Matches
 ) -> list[PossibleRename]:
     """For each handler without an operation, those that share an operationId or an erased path with it."""
+    unmatched = [handler for handler in existing if handler.id not in matches]
+    if not unmatched:
+        return []
     by_key: dict[Hashable, list[Operation]] = defaultdict(list)
     for operation in operations:
         by_key[_id_key(operation)].append(operation)
         by_key[_erased_key(operation)].append(operation)
     renames = []
-    for handler in existing:
-        if handler.id in matches:
-            continue
+    for handler in unmatched:
         keys = [key for key in (_id_key(handler), _erased_key(handler)) if key is not None]
         candidates = {_path_key(operation): operation for key in keys for operation in by_key.get(key, ())}
         if candidates:

@@ -73,8 +73,9 @@ def _static_segments(path: str, integration_name: str) -> list[str]:
 
 def _slug(text: str) -> str:
     """Lower-case ASCII words joined by "-"; letters with marks lose them, other letters are dropped."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    words = _WORD_START.sub("-", plain).lower()
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    words = text if text.islower() else _WORD_START.sub("-", text).lower()
     return _NOT_IN_NAME.sub("-", words).strip("-_")
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 LONGEST_QUOTE = 80
 """Characters of a document that one message may repeat: it is a stranger's text."""
 
+Place = tuple[object, ...]
+"""The keys and indices that lead to a part of a document; of most places nothing is ever said."""
+
 MOST_NOTES = 20
 """Oddities kept per operation; the first ones tell the story."""
 
@@ -28,13 +31,13 @@ class Notes:
     oddities: list[Oddity] = field(default_factory=list)
     is_degraded: bool = False
 
-    def add(self, pointer: str, message: str) -> None:
+    def add(self, place: Place, message: str) -> None:
         if len(self.oddities) < MOST_NOTES:
-            self.oddities.append(Oddity(pointer, message))
+            self.oddities.append(Oddity(join_pointer("", *place), message))
 
-    def degrade(self, pointer: str, message: str) -> None:
+    def degrade(self, place: Place, message: str) -> None:
         self.is_degraded = True
-        self.add(pointer, message)
+        self.add(place, message)
 
 
 def quote(text: object) -> str:

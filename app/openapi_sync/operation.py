@@ -1,10 +1,15 @@
-"""One operation of a document, as far as a call needs it."""
+"""One operation of a document, as far as a call needs it.
+
+Structs instead of dataclasses: a frozen one is made ten times as fast, and a document makes thousands.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from app.openapi_sync.oddities import Oddity
+from msgspec import Struct, field
+
+from app.openapi_sync.oddities import Oddity, Place
 
 
 class OperationKind(StrEnum):
@@ -14,8 +19,7 @@ class OperationKind(StrEnum):
     """A request that will be received: an entry of ``webhooks``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Struct, frozen=True, gc=False):
     """One parameter; 2.0's collection formats are given in 3.x's terms."""
 
     name: str
@@ -24,7 +28,6 @@ class Parameter:
     required: bool
     style: str
     explode: bool
-    schema_type: str | None = None
     schema_default: object = None
 
     def lean(self) -> dict[str, object]:
@@ -37,8 +40,7 @@ class Parameter:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class RequestBody:
+class RequestBody(Struct, frozen=True, gc=False):
     content_types: tuple[str, ...]
     """In the document's order."""
     required: bool
@@ -68,20 +70,16 @@ class SecurityScheme:
         return lean | {key: value for key, value in optional.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True, gc=False):
     kind: OperationKind
     method: str
     """In capitals."""
     path: str
     """The template, "/pets/{petId}"; of a webhook "webhooks/NAME", which no path can be."""
-    pointer: str
+    place: Place
     operation_id: str | None = None
     summary: str | None = None
-    description: str | None = None
-    """Its first paragraph."""
     tags: tuple[str, ...] = ()
-    is_deprecated: bool = False
     handler_name: str | None = None
     """``x-handler-name``."""
     parameters: tuple[Parameter, ...] = ()

@@ -5,16 +5,19 @@ raises on a document's content, except that there are too many operations.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+import msgspec
 
 from app.openapi_sync.bodies import BodyReader
 from app.openapi_sync.default_args import default_args
 from app.openapi_sync.document import Document
 from app.openapi_sync.errors import DocumentTooComplex
-from app.openapi_sync.oddities import Notes, join_pointer, quote
+from app.openapi_sync.oddities import Notes, Place, quote
 from app.openapi_sync.operation import Operation, OperationKind, Parameter, RequestBody, Skipped
-from app.openapi_sync.parameters import LONGEST_NAME, ParameterReader, RawParameters
+from app.openapi_sync.parameters import LONGEST_NAME, Entries, ParameterReader
+from app.openapi_sync.pieces import Components, Description, OperationPiece, PathItem, overlaid
 from app.openapi_sync.references import References
 from app.openapi_sync.security import Security, SecurityReader
 from app.openapi_sync.servers import listed_servers, swagger2_servers
@@ -25,7 +28,6 @@ MAX_TAGS = 64
 LONGEST_PATH = 2048
 LONGEST_OPERATION_ID = 512
 LONGEST_SUMMARY = 512
-LONGEST_DESCRIPTION = 1024
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
 _UNSENT_METHODS = ("trace", "query")
@@ -52,31 +54,41 @@ class _PathItem:
 
     kind: OperationKind
     path: str
-    pointer: str
-    node: Mapping[str, object]
+    place: Place
+    piece: PathItem
     notes: Notes
-    parameters: RawParameters
+    parameters: Entries
+    variables: tuple[str, ...]
+    """Names in the template."""
+    servers: tuple[str, ...]
 
 
 class _Walk:
     """One pass over one document."""
 
     def __init__(self, document: Document) -> None:
-        self._data = data = document.data
+        self._description = described = document.description
         self._is_swagger2 = document.is_swagger2
-        self._references = References(data)
+        sections = _sections(described)
+        self._references = References(document.text, sections)
         self._parameters = ParameterReader(self._references, is_swagger2=self._is_swagger2)
         self._bodies = BodyReader(self._references)
-        components = data.get("components")
-        schemes = components.get("securitySchemes") if isinstance(components, dict) else None
-        schemes = data.get("securityDefinitions") if self._is_swagger2 else schemes
-        self._security = SecurityReader(self._references, schemes)
+        schemes = "#/securityDefinitions" if self._is_swagger2 else "#/components/securitySchemes"
+        self._security = SecurityReader(self._references, sections.get(schemes, {}))
+        self._shared_servers = (
+            swagger2_servers(described.schemes, described.host, described.base_path)
+            if self._is_swagger2
+            else listed_servers(described.servers) or ()
+        )
 
     def all(self) -> Iterator[Operation | Skipped]:
-        for section, kind in (("paths", OperationKind.CALL), ("webhooks", OperationKind.STORE)):
-            nodes = self._data.get(section)
+        sections = (
+            ("paths", self._description.paths, OperationKind.CALL),
+            ("webhooks", self._description.webhooks, OperationKind.STORE),
+        )
+        for section, items, kind in sections:
             seen: set[str] = set()
-            for key, node in nodes.items() if isinstance(nodes, dict) else ():
+            for key, stated in items.items() if isinstance(items, dict) else ():
                 path = _path(kind, key)
                 if key.startswith("x-"):
                     continue
@@ -84,87 +96,122 @@ class _Walk:
                     yield Skipped("*", path, "the path is described twice")
                     continue
                 seen.add(path)
-                yield from self._path_item(kind, path, node, join_pointer("", section, key))
+                yield from self._path_item(kind, path, stated, (section, key))
 
     def _path_item(
-        self, kind: OperationKind, path: str, node: object, pointer: str
+        self, kind: OperationKind, path: str, stated: object, place: Place
     ) -> Iterator[Operation | Skipped]:
         notes = Notes()
-        found = self._references.mapping(node, pointer, notes)
-        if found is None:
+        piece = self._references.follow(stated, PathItem, place, notes)
+        if piece is None:
             yield Skipped("*", path, notes.oddities[0].message)
             return
-        if isinstance(node, dict) and found is not node:
-            found = {**found, **node}  # what stands beside the $ref is closer
-        shared = self._parameters.collect(found.get("parameters"), join_pointer(pointer, "parameters"), notes)
-        item = _PathItem(kind, path, pointer, found, notes, shared)
+        if isinstance(stated, PathItem) and piece is not stated:
+            piece = overlaid(piece, stated)  # what stands beside the $ref is closer
+        item = _PathItem(
+            kind,
+            path,
+            place,
+            piece,
+            notes,
+            self._parameters.collect(piece.parameters, (*place, "parameters"), notes),
+            tuple(dict.fromkeys(_TEMPLATE_VARIABLE.findall(path))) if kind is OperationKind.CALL else (),
+            (not self._is_swagger2 and listed_servers(piece.servers)) or self._shared_servers,
+        )
+        problem = _path_problem(kind, path)
+        is_about_itself = kind is OperationKind.CALL and _ABOUT_ITSELF.match(path) is not None
         for method in _METHODS:
-            if method in found:
-                yield self._operation(item, method)
+            operation = getattr(piece, method)
+            if operation is None:
+                continue
+            if problem:
+                yield Skipped(method.upper(), path[:LONGEST_PATH], problem)
+            elif is_about_itself:
+                yield Skipped(
+                    method.upper(), path, "the path serves documentation or health", is_deliberate=True
+                )
+            else:
+                yield self._operation(item, method, operation)
         for method in _UNSENT_METHODS:
-            if method in found:
+            if getattr(piece, method) is not None:
                 yield Skipped(method.upper(), path, f"{method.upper()} requests are not sent")
 
-    def _operation(self, item: _PathItem, method: str) -> Operation | Skipped:
-        verb, pointer = method.upper(), join_pointer(item.pointer, method)
-        if problem := _path_problem(item):
-            return Skipped(verb, item.path[:LONGEST_PATH], problem)
-        found = Notes()
-        node = self._references.mapping(item.node[method], pointer, found)
-        if node is None:
-            return Skipped(verb, item.path, found.oddities[0].message)
-        if reason := _left_out(item, node):
-            return Skipped(verb, item.path, reason, is_deliberate=True)
-        notes = Notes(list(item.notes.oddities), item.notes.is_degraded)
-        parameters, body = self._inputs(item, node, pointer, notes)
+    def _operation(self, item: _PathItem, method: str, stated: object) -> Operation | Skipped:
+        verb, place = method.upper(), (*item.place, method)
+        notes = Notes()
+        piece = self._references.follow(stated, OperationPiece, place, notes)
+        if piece is None:
+            return Skipped(verb, item.path, notes.oddities[0].message)
+        if (item.piece if piece.is_handler is None else piece).is_handler is False:
+            return Skipped(verb, item.path, "x-handler is false", is_deliberate=True)
+        if item.notes.oddities:
+            notes = Notes(list(item.notes.oddities), item.notes.is_degraded)
+        parameters, body = self._inputs(item, piece, place, notes)
         if len(parameters) > MAX_PARAMETERS:
             return Skipped(verb, item.path, f"the operation has more than {MAX_PARAMETERS} parameters")
         return Operation(
             kind=item.kind,
             method=verb,
             path=item.path,
-            pointer=pointer,
-            operation_id=_operation_id(node, pointer, notes),
-            summary=_text(node.get("summary"), LONGEST_SUMMARY),
-            description=_first_paragraph(node.get("description")),
-            tags=_tags(node.get("tags")),
-            is_deprecated=node.get("deprecated") is True,
-            handler_name=_text(node.get("x-handler-name"), LONGEST_SUMMARY),
+            place=place,
+            operation_id=_operation_id(piece.operation_id, place, notes),
+            summary=_text(piece.summary, LONGEST_SUMMARY),
+            tags=_tags(piece.tags),
+            handler_name=_text(piece.handler_name, LONGEST_SUMMARY),
             parameters=parameters,
             body=body,
-            security=self._requirements(node, pointer, notes),
-            servers=self._servers(item, node),
-            default_args=default_args(parameters, body, pointer, notes),
+            security=self._requirements(piece, place, notes),
+            servers=self._servers(item, piece),
+            default_args=default_args(parameters, body, place, notes),
             is_degraded=notes.is_degraded,
             warnings=tuple(notes.oddities),
         )
 
     def _inputs(
-        self, item: _PathItem, node: Mapping[str, object], pointer: str, notes: Notes
+        self, item: _PathItem, piece: OperationPiece, place: Place, notes: Notes
     ) -> tuple[tuple[Parameter, ...], RequestBody | None]:
-        own = self._parameters.collect(node.get("parameters"), join_pointer(pointer, "parameters"), notes)
-        raw = item.parameters | own
-        parameters = self._parameters.read(raw, notes)
-        if item.kind is OperationKind.CALL:
-            parameters += _undeclared(item.path, parameters, pointer, notes)
+        own = self._parameters.collect(piece.parameters, (*place, "parameters"), notes)
+        entries = item.parameters | own
+        parameters = self._parameters.read(entries, notes)
+        if item.variables:
+            parameters += _undeclared(item.variables, parameters, place, notes)
         if self._is_swagger2:
-            body = self._bodies.read_swagger2(raw, node.get("consumes", self._data.get("consumes")), notes)
+            has_own = piece.consumes is not msgspec.UNSET
+            consumes = piece.consumes if has_own else self._description.consumes
+            body = self._bodies.read_swagger2(entries, consumes, notes)
         else:
-            body = self._bodies.read(node.get("requestBody"), join_pointer(pointer, "requestBody"), notes)
+            body = self._bodies.read(piece.body, (*place, "requestBody"), notes)
         return tuple(parameters), body
 
-    def _requirements(self, node: Mapping[str, object], pointer: str, notes: Notes) -> Security:
+    def _requirements(self, piece: OperationPiece, place: Place, notes: Notes) -> Security:
         """The operation's own, else the document's; an empty list of its own asks for nothing."""
-        if "security" in node:
-            return self._security.read(node["security"], join_pointer(pointer, "security"), notes)
-        return self._security.read(self._data.get("security"), "/security", notes)
+        if piece.security is not msgspec.UNSET:
+            return self._security.read(piece.security, (*place, "security"), notes)
+        return self._security.read(self._description.security, ("security",), notes)
 
-    def _servers(self, item: _PathItem, node: Mapping[str, object]) -> tuple[str, ...]:
+    def _servers(self, item: _PathItem, piece: OperationPiece) -> tuple[str, ...]:
         """Of the nearest level that names any: operation, path, document."""
-        if self._is_swagger2:
-            return swagger2_servers(self._data, node.get("schemes"))
-        levels = (node.get("servers"), item.node.get("servers"), self._data.get("servers"))
-        return next((urls for level in levels if (urls := listed_servers(level))), ())
+        if self._is_swagger2 and isinstance(piece.schemes, list):
+            return swagger2_servers(piece.schemes, self._description.host, self._description.base_path)
+        return (not self._is_swagger2 and listed_servers(piece.servers)) or item.servers
+
+
+def _sections(described: Description) -> dict[str, dict[str, msgspec.Raw]]:
+    """What operations refer to, by the reference to each section."""
+    found: dict[str, object] = {
+        "#/definitions": described.definitions,
+        "#/parameters": described.parameters,
+        "#/securityDefinitions": described.security_definitions,
+    }
+    if isinstance(components := described.components, Components):
+        found |= {
+            "#/components/schemas": components.schemas,
+            "#/components/parameters": components.parameters,
+            "#/components/requestBodies": components.bodies,
+            "#/components/pathItems": components.path_items,
+            "#/components/securitySchemes": components.security_schemes,
+        }
+    return {reference: section for reference, section in found.items() if isinstance(section, dict)}
 
 
 def _path(kind: OperationKind, key: str) -> str:
@@ -173,49 +220,37 @@ def _path(kind: OperationKind, key: str) -> str:
     return key if key.startswith("/") else f"/{key}"
 
 
-def _path_problem(item: _PathItem) -> str | None:
-    if len(item.path) > LONGEST_PATH:
+def _path_problem(kind: OperationKind, path: str) -> str | None:
+    if len(path) > LONGEST_PATH:
         return "the path is too long"
-    if item.kind is OperationKind.CALL and not _SENDABLE_PATH.match(item.path):
+    if kind is OperationKind.CALL and not _SENDABLE_PATH.match(path):
         return "the path holds a character that no path may hold"
     return None
 
 
-def _left_out(item: _PathItem, node: Mapping[str, object]) -> str | None:
-    if node.get("x-handler", item.node.get("x-handler")) is False:
-        return "x-handler is false"
-    if item.kind is OperationKind.CALL and _ABOUT_ITSELF.match(item.path):
-        return "the path serves documentation or health"
-    return None
-
-
-def _undeclared(path: str, declared: list[Parameter], pointer: str, notes: Notes) -> list[Parameter]:
+def _undeclared(
+    variables: Iterable[str], declared: list[Parameter], place: Place, notes: Notes
+) -> list[Parameter]:
     """Parameters for the variables of the path that the document forgot to declare."""
     known = {parameter.name for parameter in declared if parameter.location == "path"}
     added = []
-    for name in dict.fromkeys(_TEMPLATE_VARIABLE.findall(path)):
+    for name in variables:
         if name not in known and len(name) <= LONGEST_NAME:
-            notes.add(pointer, f"the path variable {quote(name)} is not declared as a parameter")
+            notes.add(place, f"the path variable {quote(name)} is not declared as a parameter")
             added.append(Parameter(name, "path", required=True, style="simple", explode=False))
     return added
 
 
-def _operation_id(node: Mapping[str, object], pointer: str, notes: Notes) -> str | None:
-    stated = node.get("operationId")
+def _operation_id(stated: object, place: Place, notes: Notes) -> str | None:
     if stated is None or (isinstance(stated, str) and 0 < len(stated) <= LONGEST_OPERATION_ID):
         return stated
-    notes.add(pointer, "`operationId` is not a text of usable length; it was ignored")
+    notes.add(place, "`operationId` is not a text of usable length; it was ignored")
     return None
 
 
 def _tags(stated: object) -> tuple[str, ...]:
     tags = stated if isinstance(stated, list) else []
     return tuple(tag for tag in tags if isinstance(tag, str))[:MAX_TAGS]
-
-
-def _first_paragraph(text: object) -> str | None:
-    first = text.strip().partition("\n\n")[0] if isinstance(text, str) else None
-    return _text(first, LONGEST_DESCRIPTION)
 
 
 def _text(text: object, longest: int) -> str | None:

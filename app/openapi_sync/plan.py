@@ -13,7 +13,7 @@ from app.openapi_sync.default_args import merge_default_args, orphaned_args
 from app.openapi_sync.errors import TooManyMissing
 from app.openapi_sync.identity import ExistingHandler, Matches, PossibleRename, match, possible_renames
 from app.openapi_sync.naming import assign_names
-from app.openapi_sync.oddities import Oddity, quote
+from app.openapi_sync.oddities import Oddity, join_pointer, quote
 from app.openapi_sync.operation import Operation, Skipped
 from app.openapi_sync.selection import EVERYTHING, Selection
 
@@ -77,7 +77,9 @@ def plan(
     operations = [one for one in found if isinstance(one, Operation)]
     skipped = [one for one in found if isinstance(one, Skipped)]
     matches = match(existing, operations)
-    selected = [one for one in operations if selection.covers(one)]
+    selected = operations
+    if selection != EVERYTHING:
+        selected = [one for one in operations if selection.covers(one)]
     gone = _gone(existing, matches, skipped)
     missing = tuple(handler for handler in gone if handler.missing_since is None)
     if not force:
@@ -128,7 +130,7 @@ def _creations(
     integration_name: str,
 ) -> tuple[Creation, ...]:
     known = {(operation.method, operation.path) for operation in matches.values()}
-    new = [one for one in selected if (one.method, one.path) not in known]
+    new = [one for one in selected if (one.method, one.path) not in known] if known else selected
     methods = Counter(one.path for one in operations)
     names = assign_names(
         new,
@@ -200,10 +202,11 @@ def _warnings(operations: Sequence[Operation]) -> tuple[Oddity, ...]:
     uses = Counter(operation.operation_id for operation in operations if operation.operation_id)
     oddities: dict[Oddity, None] = {}
     for operation in operations:
-        oddities.update(dict.fromkeys(operation.warnings))
+        if operation.warnings:
+            oddities.update(dict.fromkeys(operation.warnings))
         if operation.operation_id and uses[operation.operation_id] > 1:
             message = f"{uses[operation.operation_id]} operations have the id {quote(operation.operation_id)}"
-            oddities[Oddity(operation.pointer, message)] = None
+            oddities[Oddity(join_pointer("", *operation.place), message)] = None
     shown = list(oddities)
     if len(shown) > MAX_WARNINGS:
         more = Oddity("", f"{len(shown) - MAX_WARNINGS + 1} more warnings are not shown")

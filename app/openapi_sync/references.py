@@ -5,14 +5,22 @@ exponentially often.
 """
 
 import re
+from collections.abc import Mapping
 from urllib.parse import unquote
 
-from app.openapi_sync.oddities import Notes, quote
+from msgspec import Raw
+
+from app.openapi_sync.oddities import Notes, Place, quote
+from app.openapi_sync.pieces import P, Piece, children, take
 
 MAX_CHAIN = 32
 """References that may lead to references before the chain is given up; it also ends every cycle."""
+MAX_STEPS = 32
+"""Each step looks through all that stands below it, so they are what following a reference costs."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
+
+Section = dict[str, Raw] | list[Raw]
 
 
 class Dangling(Exception):
@@ -22,49 +30,61 @@ class Dangling(Exception):
 class References:
     """Resolves JSON References (RFC 6901 pointers in URI fragments) against one document."""
 
-    def __init__(self, root: dict[str, object]) -> None:
-        self._root = root
-        self._targets: dict[str, object] = {}
+    def __init__(self, text: bytes, opened: Mapping[str, Section]) -> None:
+        """``opened`` are sections that were looked through already, by the reference to each."""
+        self._root = Raw(text)
+        self._opened: dict[str, Section | None] = dict(opened)
+        self._taken: dict[tuple[str, type[Piece]], object] = {}
 
-    def resolve(self, node: object) -> object:
-        """What ``node`` stands for: itself, unless it is a ``{"$ref": …}``. Raises ``Dangling``."""
-        for _ in range(MAX_CHAIN):
-            if not isinstance(node, dict):
-                return node
-            reference = node.get("$ref")
-            if not isinstance(reference, str):
-                return node
-            node = self._target(reference)
-        raise Dangling(f"the reference leads in a circle or through more than {MAX_CHAIN} others")
-
-    def mapping(self, node: object, pointer: str, notes: Notes) -> dict[str, object] | None:
-        """The object that ``node`` stands for; None, and a note, when there is none."""
-        try:
-            found = self.resolve(node)
-        except Dangling as problem:
-            notes.degrade(pointer, str(problem))
-            return None
-        if isinstance(found, dict):
+    def follow(self, found: object, kind: type[P], place: Place, notes: Notes) -> P | None:
+        """The ``kind`` that ``found`` is or stands for; None, and a note, when there is none."""
+        if isinstance(found, kind) and not isinstance(found.ref, str):
             return found
-        notes.add(pointer, "this is not an object")
+        try:
+            found = self._end(found, kind)
+        except Dangling as problem:
+            notes.degrade(place, str(problem))
+            return None
+        if isinstance(found, kind):
+            return found
+        notes.add(place, "this is not an object")
         return None
 
-    def _target(self, reference: str) -> object:
-        if reference not in self._targets:
-            self._targets[reference] = self._look_up(reference)
-        return self._targets[reference]
+    def _end(self, found: object, kind: type[P]) -> object:
+        for _ in range(MAX_CHAIN):
+            if not isinstance(found, kind) or not isinstance(found.ref, str):
+                return found
+            found = self._target(found.ref, kind)
+        raise Dangling(f"the reference leads in a circle or through more than {MAX_CHAIN} others")
 
-    def _look_up(self, reference: str) -> object:
+    def _target(self, reference: str, kind: type[P]) -> object:
+        key = (reference, kind)
+        if key not in self._taken:
+            self._taken[key] = take(kind, self._raw(reference))
+        return self._taken[key]
+
+    def _raw(self, reference: str) -> Raw:
         if not reference.startswith("#"):
             raise Dangling(f"the reference {quote(reference)} leads out of the document")
-        node: object = self._root
-        for step in reference[1:].split("/")[1:]:
-            # The fragment's percent-encoding is undone first, then the pointer's own (RFC 6901, section 6).
-            token = unquote(step).replace("~1", "/").replace("~0", "~")
-            if isinstance(node, dict) and token in node:
-                node = node[token]
-            elif isinstance(node, list) and _INDEX.fullmatch(token) and int(token) < len(node):
-                node = node[int(token)]
-            else:
-                raise Dangling(f"the reference {quote(reference)} leads nowhere")
+        around, _, step = reference.rpartition("/")
+        if around in self._opened:
+            return self._step(self._opened[around], step, reference)
+        steps = reference.split("/", MAX_STEPS + 1)[1:]
+        if len(steps) > MAX_STEPS:
+            raise Dangling(f"the reference {quote(reference)} has more than {MAX_STEPS} steps")
+        node, path = self._root, "#"
+        for step in steps:
+            if path not in self._opened:
+                self._opened[path] = children(node)
+            node = self._step(self._opened[path], step, reference)
+            path = f"{path}/{step}"
         return node
+
+    def _step(self, around: Section | None, step: str, reference: str) -> Raw:
+        # The fragment's percent-encoding is undone first, then the pointer's own (RFC 6901, section 6).
+        token = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(around, dict) and token in around:
+            return around[token]
+        if isinstance(around, list) and _INDEX.fullmatch(token) and int(token) < len(around):
+            return around[int(token)]
+        raise Dangling(f"the reference {quote(reference)} leads nowhere")

@@ -1,9 +1,10 @@
 """What an operation asks of a caller's identity: requirements resolved to the schemes they name."""
 
-from collections.abc import Mapping
+from msgspec import Raw
 
-from app.openapi_sync.oddities import Notes, join_pointer, quote
+from app.openapi_sync.oddities import Notes, Place, quote
 from app.openapi_sync.operation import SecurityScheme
+from app.openapi_sync.pieces import SchemePiece, take
 from app.openapi_sync.references import References
 
 MAX_ALTERNATIVES = 32
@@ -19,22 +20,23 @@ _PLACES = frozenset({"header", "query", "cookie"})
 class SecurityReader:
     """Reads ``security`` lists of one document."""
 
-    def __init__(self, references: References, definitions: object) -> None:
+    def __init__(self, references: References, definitions: dict[str, Raw]) -> None:
         self._references = references
-        self._definitions = definitions if isinstance(definitions, dict) else {}
+        self._definitions = definitions
+        self._schemes: dict[str, SecurityScheme] = {}
 
-    def read(self, requirements: object, pointer: str, notes: Notes) -> Security:
+    def read(self, requirements: object, place: Place, notes: Notes) -> Security:
         """The alternatives that can be met. One with a scheme that cannot be used is dropped whole: without
         that scheme it would be a weaker promise than the document's.
         """
         if requirements is None:
             return ()
         if not isinstance(requirements, list):
-            notes.add(pointer, "`security` is not a list")
+            notes.add(place, "`security` is not a list")
             return ()
         alternatives = []
         for index, requirement in enumerate(requirements[:MAX_ALTERNATIVES]):
-            here = join_pointer(pointer, index)
+            here = (*place, index)
             if not isinstance(requirement, dict) or len(requirement) > MAX_SCHEMES:
                 notes.add(here, "a security requirement that is not an object was left out")
                 continue
@@ -44,21 +46,25 @@ class SecurityReader:
                 alternatives.append(tuple(usable))
         return tuple(alternatives)
 
-    def _scheme(self, key: str, pointer: str, notes: Notes) -> SecurityScheme | None:
-        definition = self._definitions.get(key)
-        if definition is None or not 0 < len(key) <= LONGEST_NAME:
-            notes.degrade(pointer, f"the security scheme {quote(key)} is not defined")
+    def _scheme(self, key: str, place: Place, notes: Notes) -> SecurityScheme | None:
+        if key in self._schemes:
+            return self._schemes[key]
+        if key not in self._definitions or not 0 < len(key) <= LONGEST_NAME:
+            notes.degrade(place, f"the security scheme {quote(key)} is not defined")
             return None
-        node = self._references.mapping(definition, pointer, notes)
-        scheme = _scheme(key, node) if node is not None else None
+        defined = take(SchemePiece, self._definitions[key])
+        piece = self._references.follow(defined, SchemePiece, place, notes)
+        scheme = _scheme(key, piece) if piece is not None else None
         if scheme is None:
-            notes.degrade(pointer, f"the security scheme {quote(key)} is of no kind that is supported")
+            notes.degrade(place, f"the security scheme {quote(key)} is of no kind that is supported")
+            return None
+        self._schemes[key] = scheme
         return scheme
 
 
-def _scheme(key: str, node: Mapping[str, object]) -> SecurityScheme | None:
+def _scheme(key: str, piece: SchemePiece) -> SecurityScheme | None:
     """A definition of OpenAPI 2.0 (section "Security Scheme Object") or 3.x in one shape."""
-    kind, name, location, http = (node.get(field) for field in ("type", "name", "in", "scheme"))
+    kind, name, location, http = piece.type, piece.name, piece.location, piece.scheme
     if kind == "basic":
         return SecurityScheme(key, "http", http_scheme="basic")
     if kind == "http" and isinstance(http, str) and 0 < len(http) <= LONGEST_HTTP_SCHEME:

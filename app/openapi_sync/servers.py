@@ -15,17 +15,15 @@ def listed_servers(servers: object) -> tuple[str, ...] | None:
     return urls or None
 
 
-def swagger2_servers(data: Mapping[str, object], schemes: object = None) -> tuple[str, ...]:
+def swagger2_servers(schemes: object, host: object, base_path: object) -> tuple[str, ...]:
     """OpenAPI 2.0's ``schemes``, ``host`` and ``basePath`` as URLs, https first.
 
     Without a host, or without a scheme for it, they are relative to the document's own address.
     """
-    host, base_path = data.get("host"), data.get("basePath")
     path = base_path if isinstance(base_path, str) and base_path != "/" else ""
     if not isinstance(host, str) or not host:
         return (path,) if path else ()
-    stated = schemes if isinstance(schemes, list) else data.get("schemes")
-    named = {one for one in stated if isinstance(one, str)} if isinstance(stated, list) else set()
+    named = {one for one in schemes if isinstance(one, str)} if isinstance(schemes, list) else set()
     usable = [scheme for scheme in ("https", "http") if scheme in named]
     urls = [f"{scheme}://{host}{path}" for scheme in usable] or [f"//{host}{path}"]
     return tuple(url for url in urls if len(url) <= LONGEST_URL)

@@ -9,14 +9,15 @@ child does, the parent sees a typed refusal.
 The child is this module: ``python -m app.openapi_sync.yaml_process``.
 """
 
-import json
 import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-import orjson
+import msgspec
+from msgspec import Raw
 
 from app.openapi_sync.errors import DocumentTooComplex, DocumentUnreadable
 from app.openapi_sync.oddities import Oddity
@@ -29,8 +30,16 @@ MAX_SECONDS = 60
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
-def read_yaml(raw: bytes) -> tuple[object, tuple[Oddity, ...]]:
-    """``parse_yaml`` in a child process; blocks for as long, so call it from a thread.
+class _Answer(msgspec.Struct):
+    value: Raw = Raw(b"null")
+    oddities: list[tuple[str, str]] = []
+    refused: str | None = None
+    detail: str = ""
+    extra: dict[str, Any] = {}
+
+
+def read_yaml(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
+    """What ``parse_yaml`` finds, as JSON, by a child process; blocks for as long, so call it from a thread.
 
     Raises ``DocumentUnreadable`` or ``DocumentTooComplex``, the latter also for a child that died.
     """
@@ -48,11 +57,11 @@ def read_yaml(raw: bytes) -> tuple[object, tuple[Oddity, ...]]:
     if child.returncode < 0:  # killed by the kernel, for its CPU time, or crashed
         raise _too_expensive()
     child.check_returncode()
-    answer = orjson.loads(child.stdout)
-    if "refused" in answer:
-        kind = DocumentTooComplex if answer["refused"] == DocumentTooComplex.code else DocumentUnreadable
-        raise kind(answer["detail"], extra=answer["extra"])
-    return answer["value"], tuple(Oddity(*oddity) for oddity in answer["oddities"])
+    answer = msgspec.json.decode(child.stdout, type=_Answer)
+    if answer.refused is not None:
+        kind = DocumentTooComplex if answer.refused == DocumentTooComplex.code else DocumentUnreadable
+        raise kind(answer.detail, extra=answer.extra)
+    return bytes(answer.value), tuple(Oddity(*oddity) for oddity in answer.oddities)
 
 
 def main() -> None:
@@ -63,7 +72,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
     answer = _answer(sys.stdin.buffer.read(), parse_yaml)
-    json.dump(answer, sys.stdout)  # not orjson, which goes no deeper than 254 levels
+    sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
 def _answer(raw: bytes, parse: Callable[[bytes], tuple[object, Iterable[Oddity]]]) -> dict[str, object]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import orjson
 
 from app.openapi_sync.document import Document, read
-from app.openapi_sync.oddities import join_pointer
 from app.openapi_sync.operation import Operation, OperationKind, Skipped
 from app.openapi_sync.operations import operations
 
@@ -34,5 +33,4 @@ def only_skipped(document: Document) -> Skipped:
 
 def operation(method: str = "GET", path: str = "/pets", operation_id: str | None = None, **more) -> Operation:
     kind = OperationKind.CALL if path.startswith("/") else OperationKind.STORE
-    pointer = join_pointer("/paths", path, method.lower())
-    return Operation(kind, method, path, pointer, operation_id, **more)
+    return Operation(kind, method, path, ("paths", path, method.lower()), operation_id, **more)

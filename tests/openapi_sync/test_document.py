@@ -4,7 +4,6 @@ from codecs import BOM_UTF8, BOM_UTF16_BE
 import orjson
 import pytest
 
-from app.openapi_sync import document
 from app.openapi_sync.document import read
 from app.openapi_sync.errors import DocumentTooComplex, DocumentUnreadable, GotHtmlPage, NotOpenApi
 
@@ -14,7 +13,7 @@ MINIMAL = '{"openapi": "3.0.3", "info": {"title": "Würste"}, "paths": {}}'
 class TestRead:
     def test_reads_json(self):
         found = read(MINIMAL.encode())
-        assert found.data == orjson.loads(MINIMAL)
+        assert orjson.loads(found.text) == orjson.loads(MINIMAL)
         assert found.version == "3.0.3"
         assert found.content_hash == hashlib.sha256(MINIMAL.encode()).hexdigest()
         assert found.warnings == ()
@@ -22,7 +21,7 @@ class TestRead:
 
     def test_reads_yaml(self):
         found = read(b"swagger: '2.0'\npaths:\n  /a: {get: {responses: {200: {}}}}\n")
-        assert found.data["paths"]["/a"] == {"get": {"responses": {"200": {}}}}
+        assert orjson.loads(found.text)["paths"]["/a"] == {"get": {"responses": {"200": {}}}}
         assert found.is_swagger2
 
     @pytest.mark.parametrize(("written", "version"), [("2.0", "2.0"), ("'2.0'", "2.0"), ("2", "2")])
@@ -54,7 +53,7 @@ class TestRepairs:
     )
     def test_reads_what_is_nearly_right_and_says_so(self, raw):
         found = read(raw)
-        assert found.data == orjson.loads(MINIMAL)
+        assert orjson.loads(found.text) == orjson.loads(MINIMAL)
         assert len(found.warnings) == 1
 
     def test_says_where_json_is_broken(self):
@@ -64,9 +63,10 @@ class TestRepairs:
     def test_replaces_nul_characters_and_no_others(self):
         raw = rb'{"openapi": "3.0.0", "paths": {}, "x-a": "1\u00002", "x-b": "1\\u00002", "x-\u0000": 1}'
         found = read(raw)
-        assert found.data["x-a"] == "1\ufffd2"
-        assert found.data["x-b"] == r"1\u00002"
-        assert "x-\ufffd" in found.data
+        data = orjson.loads(found.text)
+        assert data["x-a"] == "1\ufffd2"
+        assert data["x-b"] == r"1\u00002"
+        assert "x-\ufffd" in data
         assert len(found.warnings) == 1
 
 
@@ -106,21 +106,19 @@ class TestRefusals:
         with pytest.raises(NotOpenApi, match=missing):
             read(raw)
 
-    @pytest.mark.parametrize("depth", [401, 1000, 2000, 200_000])
-    def test_refuses_json_that_is_nested_too_deeply(self, depth):
-        nested = b'{"openapi": "3.0.0", "paths": {}, "x": ' + b"[" * depth + b"]" * depth + b"}"
-        with pytest.raises(DocumentTooComplex, match="400"):
+    def test_refuses_json_that_is_nested_too_deeply(self):
+        nested = b'{"openapi": "3.0.0", "paths": {}, "x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+        with pytest.raises(DocumentTooComplex, match="deeply"):
             read(nested)
 
     def test_accepts_json_that_is_nested_just_less(self):
-        depth = document.MAX_DEPTH - 1
-        read(b'{"openapi": "3.0.0", "paths": {}, "x": ' + b"[" * depth + b"]" * depth + b"}")
+        read(b'{"openapi": "3.0.0", "paths": {}, "x": ' + b"[" * 400 + b"]" * 400 + b"}")
 
     def test_repeats_little_of_the_document(self):
         with pytest.raises(NotOpenApi) as caught:
             read(orjson.dumps({"openapi": "x" * 5000, "paths": {}}))
         assert "x" * 81 not in caught.value.detail
 
-    def test_makes_floats_of_huge_integers(self):
-        raw = b'{"openapi": "3.0.0", "paths": {}, "x": [' + b"9" * 40 + b", 1e999, " + b"9" * 5000 + b"]}"
-        assert read(raw).data["x"] == [1e40, None, None]
+    @pytest.mark.parametrize("number", [b"9" * 40, b"1e999", b"9" * 5000])
+    def test_accepts_numbers_of_any_size(self, number):
+        assert read(b'{"openapi": "3.0.0", "paths": {}, "x": ' + number + b"}").warnings == ()

@@ -178,9 +178,8 @@ class TestRefusals:
 
 class TestReadYaml:
     def test_brings_back_value_and_oddities(self):
-        assert read_yaml("ä: [2019-09-15, 1.5]\nä: x".encode()) == parse_yaml(
-            "ä: [2019-09-15, 1.5]\nä: x".encode()
-        )
+        raw = "ä: [2019-09-15, 1.5]\nä: x".encode()
+        assert read_yaml(raw) == ('{"ä":"x"}'.encode(), parse_yaml(raw)[1])
 
     def test_brings_back_a_refusal_as_it_was_raised(self):
         with pytest.raises(DocumentUnreadable, match="line 1, column 4") as caught:
@@ -190,8 +189,8 @@ class TestReadYaml:
             read_yaml(b"[" * 1000)
 
     def test_brings_back_what_is_deeper_than_orjson_writes(self):
-        value, _ = read_yaml(b"[" * 300 + b"]" * 300)
-        assert value == parse_yaml(b"[" * 300 + b"]" * 300)[0]
+        nested = b"[" * 300 + b"]" * 300
+        assert read_yaml(nested) == (nested, ())
 
     def test_hands_the_child_no_environment(self, monkeypatch):
         seen = {}
