@@ -38,7 +38,7 @@ IMPORTS_LATE = {
     "demo/run.py": "the database starts before the program is imported",
     "db/embedded.py": "the database starts before SQLAlchemy is imported",
     "db/migrate.py": "most starts have nothing to migrate",
-    "openapi_sync/yaml_process.py": "only the child may load libyaml",
+    "openapi_sync/yaml_child.py": "only the child may load a YAML parser",
     "server/boot.py": "the program is imported while the database starts",
     "server/process.py": "webhooks are taken before there is an API",
 }

@@ -2,14 +2,18 @@ import contextlib
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
+import orjson
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.openapi_sync import yaml_process, yaml_reader
 from app.openapi_sync.errors import MAX_DEPTH, DocumentTooComplex, DocumentUnreadable
 from app.openapi_sync.yaml_process import read_yaml
+from app.openapi_sync.yaml_quick import plain_yaml_as_json
 from app.openapi_sync.yaml_reader import parse_yaml
 
 
@@ -176,6 +180,72 @@ class TestRefusals:
             parse_yaml(raw)
 
 
+class TestPlainYaml:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "a: [1, 1.5, .5, -3, +4, 0x1f, 0o17, 1e3, 010, true, False, ~, null, no, 2019-09-15, 18:00]",
+            "200: a\n4XX: b\ndefault: c\n-5: d",
+            "a: 12345678901234567890123\nb: -9223372036854776000",
+            "a: &x {b: [1]}\nc: *x\nd: [*x, *x]",
+            "a: |\n  one\n  two\nb: >-\n  three\n  four\nc: 'it''s'\nd: \"\\u00e4\\n\"",
+            "a: !!str 5\nb: [1, 2, ]\nc: {d: 1, e: }",
+        ],
+    )
+    def test_is_read_as_the_careful_reader_does(self, text):
+        made = plain_yaml_as_json(text.encode())
+        assert made is not None
+        assert orjson.loads(made) == parse_yaml(text.encode())[0]
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "a: 1\na: 2",
+            "a: &x {b: 1}\nc: {<<: *x}",
+            "x:\n  1.10: a",
+            "x:\n  010: a",
+            "x:\n  - +1: a",
+            "x: {0x1f: a}",
+            "x:\n  1_000: a",
+            "x:\n  TRUE: a",
+            "x:\n  ~: a",
+            "a: .inf",
+            "a: [.NaN]",
+            'a: "\\0"',
+            "--- {a: 1}\n--- {a: 2}",
+            "[1]",
+            "a: [",
+            "? [a]\n: b",
+            "a: " + "[" * 300 + "]" * 300,
+            "a: " + "[" * 100_000,
+            "a: 1e" + "9" * 400,
+            "a: " + "9" * 4000,
+            "\udcff",
+        ],
+    )
+    def test_leaves_what_is_unusual_to_the_careful_reader(self, text):
+        assert plain_yaml_as_json(text.encode("utf-8", "surrogateescape")) is None
+
+    def test_leaves_aliases_that_multiply(self):
+        lines = ["a: &a [x,x,x,x,x,x,x,x,x]"]
+        lines += [f"{one}: &{one} [{','.join([f'*{before}'] * 9)}]" for before, one in pairwise("abcdefgh")]
+        assert plain_yaml_as_json("\n".join(lines).encode()) is None
+
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+            ),
+        )
+    )
+    def test_agrees_with_the_careful_reader(self, value):
+        raw = yaml.safe_dump({"a": value}).encode()  # escapes the line breaks that YAML 1.2 dropped
+        made = plain_yaml_as_json(raw)
+        if made is not None:
+            assert orjson.loads(made) == parse_yaml(raw)[0]
+
+
 class TestReadYaml:
     def test_brings_back_value_and_oddities(self):
         raw = "ä: [2019-09-15, 1.5]\nä: x".encode()
@@ -186,7 +256,7 @@ class TestReadYaml:
             read_yaml(b"a: *b")
         assert caught.value.extra == {"line": 1, "column": 4}
         with pytest.raises(DocumentTooComplex, match="400"):
-            read_yaml(b"[" * 1000)
+            read_yaml(b"a: " + b"[" * 1000)
 
     def test_brings_back_what_is_deeper_than_orjson_writes(self):
         nested = b"[" * 300 + b"]" * 300
@@ -231,10 +301,10 @@ class TestReadYaml:
 
     def test_limits_the_childs_memory(self):
         script = (
-            "from app.openapi_sync import yaml_process, yaml_reader\n"
-            "yaml_process.MAX_MEMORY = 200 << 20\n"
-            "yaml_reader.parse_yaml = lambda raw: bytearray(400 << 20)\n"
-            "yaml_process.main()"
+            "from app.openapi_sync import yaml_child\n"
+            "yaml_child.MAX_MEMORY = 200 << 20\n"
+            "yaml_child.answer_to = lambda raw: bytearray(400 << 20)\n"
+            "yaml_child.main()"
         )
         child = subprocess.run(
             [sys.executable, "-c", script],

@@ -1,0 +1,60 @@
+"""The process that ``yaml_process`` lets read YAML: limits itself, reads stdin, writes JSON to stdout.
+
+``{"value", "oddities"}``, or ``{"refused", "detail", "extra"}``. It imports little, and the careful reader
+only for what the quick one leaves to it: starting takes longer than reading most descriptions does.
+"""
+
+import resource
+import sys
+
+import orjson
+
+from app.openapi_sync.errors import DocumentTooComplex, DocumentUnreadable
+
+MAX_MEMORY = 1024**3
+MAX_CPU_SECONDS = 20
+
+
+def main() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
+    raw = sys.stdin.buffer.read()
+    try:
+        answer = answer_to(raw)
+    except (DocumentUnreadable, DocumentTooComplex) as error:
+        answer = _refusal(error)
+    except MemoryError:
+        answer = _refusal(too_expensive())
+    sys.stdout.buffer.write(answer)
+
+
+def answer_to(raw: bytes) -> bytes:
+    """Raises what ``parse_yaml`` raises, and ``MemoryError``."""
+    from app.openapi_sync.yaml_quick import (
+        plain_yaml_as_json,
+    )  # whoever imports us must not load a YAML parser
+
+    if (plain := plain_yaml_as_json(raw)) is not None:
+        return b'{"value":%b,"oddities":[]}' % plain
+    import msgspec  # goes deeper than orjson does
+
+    from app.openapi_sync.yaml_reader import parse_yaml
+
+    value, oddities = parse_yaml(raw)
+    told = [(oddity.pointer, oddity.message) for oddity in oddities]
+    return msgspec.json.encode({"value": value, "oddities": told})
+
+
+def too_expensive() -> DocumentTooComplex:
+    return DocumentTooComplex(
+        f"reading the YAML takes more than {MAX_CPU_SECONDS} s of CPU or {MAX_MEMORY >> 20} MiB of memory"
+    )
+
+
+def _refusal(error: DocumentUnreadable | DocumentTooComplex) -> bytes:
+    return orjson.dumps({"refused": error.code, "detail": error.detail, "extra": error.extra})
+
+
+if __name__ == "__main__":
+    main()
