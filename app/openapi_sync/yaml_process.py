@@ -1,8 +1,8 @@
 """Reads YAML in a process of its own, which a hostile document may kill without hurting anybody.
 
 The parsers are native and read a stranger's bytes; a single scalar of many megabytes is one call that holds
-the interpreter lock; and only the kernel can bound what a parser takes. So every YAML document, small ones too
-(one rule, one path to test, 30 ms beside a fetch), goes through stdin to a child with an address space of
+the interpreter lock; and only the kernel can bound what a parser takes. So every YAML document, small ones
+too (one rule, one path to test, 30 ms beside a fetch), goes through stdin to a child with an address space of
 1 GiB, 20 s of CPU, no core file, no environment and therefore no secret, and comes back as JSON. Whatever the
 child does, the parent sees a typed refusal.
 

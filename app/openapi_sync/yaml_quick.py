@@ -2,8 +2,8 @@
 
 Most descriptions are plain: unique keys, no merges, numbers that JSON can hold. Those go through yaml-rs,
 which bounds depth and aliases itself; about all others, and about all that is wrong, nothing is decided here.
-What it does differently: ``1_000`` and ``0b1`` are numbers, as in YAML 1.1, and a block of text that ends with
-the document ends with a line break too.
+What it does differently: ``1_000`` and ``0b1`` are numbers, as in YAML 1.1, and a block of text that ends
+where the document does gets a line break.
 """
 
 import math
@@ -41,7 +41,7 @@ def plain_yaml_as_json(raw: bytes) -> bytes | None:
     return None if rb"\u0000" in made else made
 
 
-def _is_plain(value: dict[object, object], raw: bytes) -> bool:
+def _is_plain(value: dict[Any, Any], raw: bytes) -> bool:
     """Whether all is as ``yaml_reader`` would have it; integers beyond 64 bits are made so."""
     waiting: list[Any] = [value]
     has_other_keys = False
