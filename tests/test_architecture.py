@@ -33,6 +33,7 @@ ENDS_A_TRANSACTION = {
 """Modules that may call ``commit`` or ``rollback``."""
 
 IMPORTS_LATE = {
+    "cli/openapi.py": "a plan is told sooner without the API",
     "core/egress/calls.py": "webhooks are taken before there is a client",
     "core/egress/fetch.py": "webhooks are taken before there is a client",
     "demo/run.py": "the database starts before the program is imported",

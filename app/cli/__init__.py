@@ -25,7 +25,7 @@ COMMANDS = {
     ),
     "tenants": "Make, list, suspend and activate tenants.",
     "tokens": "Make, list and revoke access tokens of a tenant.",
-    "openapi": "The description of the API.",
+    "openapi": "The description of this API, and plans for others.",
     "webhooks": "Verification schemes of webhooks.",
 }
 """The modules of this package that are commands, each with its ``commands``, and what they are for."""

@@ -9,7 +9,7 @@ not cost the other thousand.
 import hashlib
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -22,7 +22,7 @@ from app.openapi_sync.errors import (
 )
 from app.openapi_sync.oddities import Oddity, quote
 from app.openapi_sync.pieces import Description, take_description
-from app.openapi_sync.yaml_process import read_yaml
+from app.openapi_sync.yaml_process import JsonText, read_yaml
 
 _UTF16_BYTES = {
     BOM_UTF16_LE: "utf-16",
@@ -48,7 +48,9 @@ class Document:
     """As written: "2.0", "3.0.3", "3.1.0"."""
     content_hash: str
     """SHA-256 of the bytes as they came, in hexadecimal."""
-    warnings: tuple[Oddity, ...]
+    warnings: tuple[Oddity, ...] = ()
+    peak_bytes: int = 0
+    """Memory that reading it took in another process, which is where YAML is read."""
 
     @property
     def is_swagger2(self) -> bool:
@@ -61,19 +63,19 @@ def read(raw: bytes) -> Document:
 
     Raises ``DocumentUnreadable``, ``GotHtmlPage``, ``NotOpenApi`` or ``DocumentTooComplex``.
     """
-    text, description = raw, None
-    oddities: tuple[Oddity, ...] = ()
+    made, description = JsonText(raw), None
     if _ESCAPED_NUL_TEXT not in raw and _is_utf8(raw):
         description = _description(raw)
     if description is None:
-        text, oddities = _as_json(raw)
-        description = _description(text)
+        made = _as_json(raw)
+        description = _description(made.text)
     if description is None:
-        raise NotOpenApi(_kind_of(orjson.loads(text)))
+        raise NotOpenApi(_kind_of(orjson.loads(made.text)))
     version = _version(description)
     if version is None or not any(isinstance(one, dict) for one in (description.paths, description.webhooks)):
         raise NotOpenApi(_what_is_missing(description))
-    return Document(text, description, version, hashlib.sha256(raw).hexdigest(), oddities)
+    content_hash = hashlib.sha256(raw).hexdigest()
+    return Document(made.text, description, version, content_hash, made.oddities, made.peak_bytes)
 
 
 def _description(text: bytes) -> Description | None:
@@ -95,30 +97,30 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _as_json(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
+def _as_json(raw: bytes) -> JsonText:
     """JSON out of what is nearly JSON, or YAML."""
     text, oddities = _repair(raw)
     if text.lstrip()[:1] == b"<":
         raise GotHtmlPage
     try:
-        return orjson.dumps(orjson.loads(text)), oddities
+        return JsonText(orjson.dumps(orjson.loads(text)), oddities)
     except orjson.JSONEncodeError:
         raise DocumentTooComplex("the document is nested too deeply") from None
     except orjson.JSONDecodeError as error:
-        made, more = (
-            _json_of_broken_json(text, error) if text.lstrip()[:1] in _JSON_STARTS else read_yaml(text)
-        )
-    return made, (*oddities, *more)
+        is_json = text.lstrip()[:1] in _JSON_STARTS
+        made = _json_of_broken_json(text, error) if is_json else read_yaml(text)
+    return replace(made, oddities=(*oddities, *made.oddities))
 
 
-def _json_of_broken_json(text: bytes, error: orjson.JSONDecodeError) -> tuple[bytes, tuple[Oddity, ...]]:
+def _json_of_broken_json(text: bytes, error: orjson.JSONDecodeError) -> JsonText:
     """Read as YAML what was meant as JSON; when that fails too, the first complaint is the one that helps."""
     complaint = unreadable(error.msg, error.lineno, error.colno)
     try:
-        made, oddities = read_yaml(text)
+        made = read_yaml(text)
     except DocumentUnreadable:
         raise complaint from None
-    return made, (Oddity("", f"this is not valid JSON and was read as YAML: {complaint.detail}"), *oddities)
+    oddity = Oddity("", f"this is not valid JSON and was read as YAML: {complaint.detail}")
+    return replace(made, oddities=(oddity, *made.oddities))
 
 
 def _repair(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
@@ -131,14 +133,13 @@ def _repair(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
     elif raw.startswith(BOM_UTF8):
         oddities.append(Oddity("", "the document starts with a byte order mark"))
     text = text.removeprefix(BOM_UTF8)
-    try:
-        text.decode()
-    except UnicodeDecodeError as error:
-        oddities.append(Oddity("", f"byte {error.start} is not UTF-8; the document was read as Windows-1252"))
+    if not _is_utf8(text):
+        oddities.append(Oddity("", "the document is not UTF-8 and was read as Windows-1252"))
         text = text.decode("cp1252", errors="replace").encode()
-    text, nuls = _ESCAPED_NUL.subn(rb"\1\\ufffd", text)
-    if nuls:
-        oddities.append(Oddity("", f"{nuls} NUL characters were replaced"))
+    if _ESCAPED_NUL_TEXT in text:
+        text, nuls = _ESCAPED_NUL.subn(rb"\1\\ufffd", text)
+        if nuls:
+            oddities.append(Oddity("", f"{nuls} NUL characters were replaced"))
     return text, tuple(oddities)
 
 

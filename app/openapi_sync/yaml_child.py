@@ -1,11 +1,13 @@
 """The process that ``yaml_process`` lets read YAML: limits itself, reads stdin, writes JSON to stdout.
 
-``{"value", "oddities"}``, or ``{"refused", "detail", "extra"}``. It imports little, and the careful reader
-only for what the quick one leaves to it: starting takes longer than reading most descriptions does.
+``{"value", "oddities"}``, or ``{"refused", "detail", "extra"}``; before it, in a line of its own, how many
+bytes reading took. It imports little, and the careful reader only for what the quick one leaves to it:
+starting takes longer than reading most descriptions does.
 """
 
 import resource
 import sys
+from pathlib import Path
 
 import orjson
 
@@ -20,13 +22,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
     raw = sys.stdin.buffer.read()
+    size = peak_bytes()
     try:
         answer = answer_to(raw)
     except (DocumentUnreadable, DocumentTooComplex) as error:
         answer = _refusal(error)
     except MemoryError:
         answer = _refusal(too_expensive())
-    sys.stdout.buffer.write(answer)
+    sys.stdout.buffer.writelines((b"%d\n" % (peak_bytes() - size), answer))
 
 
 def answer_to(raw: bytes) -> bytes:
@@ -44,6 +47,15 @@ def answer_to(raw: bytes) -> bytes:
     value, oddities = parse_yaml(raw)
     told = [(oddity.pointer, oddity.message) for oddity in oddities]
     return msgspec.json.encode({"value": value, "oddities": told})
+
+
+def peak_bytes() -> int:
+    """The most memory that this process ever had. A new process inherits what ``getrusage`` says of it."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:  # not Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def too_expensive() -> DocumentTooComplex:

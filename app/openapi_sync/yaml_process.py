@@ -11,6 +11,7 @@ The child is ``python -m app.openapi_sync.yaml_child``.
 
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,16 @@ MAX_SECONDS = 60
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
 
+@dataclass(frozen=True, slots=True)
+class JsonText:
+    """A document in JSON and UTF-8, and what was odd about the one that it was."""
+
+    text: bytes = field(repr=False)
+    oddities: tuple[Oddity, ...] = ()
+    peak_bytes: int = 0
+    """Memory that reading took in another process."""
+
+
 class _Answer(msgspec.Struct):
     value: Raw = Raw(b"null")
     oddities: list[tuple[str, str]] = []
@@ -35,7 +46,7 @@ class _Answer(msgspec.Struct):
     extra: dict[str, Any] = {}
 
 
-def read_yaml(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
+def read_yaml(raw: bytes) -> JsonText:
     """A YAML document as JSON, by a child process; blocks for as long, so call it from a thread.
 
     Raises ``DocumentUnreadable`` or ``DocumentTooComplex``, the latter also for a child that died.
@@ -54,8 +65,9 @@ def read_yaml(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
     if child.returncode < 0:  # killed by the kernel, for its CPU time, or crashed
         raise too_expensive()
     child.check_returncode()
-    answer = msgspec.json.decode(child.stdout, type=_Answer)
+    peak, _, said = child.stdout.partition(b"\n")
+    answer = msgspec.json.decode(said, type=_Answer)
     if answer.refused is not None:
         kind = DocumentTooComplex if answer.refused == DocumentTooComplex.code else DocumentUnreadable
         raise kind(answer.detail, extra=answer.extra)
-    return bytes(answer.value), tuple(Oddity(*oddity) for oddity in answer.oddities)
+    return JsonText(bytes(answer.value), tuple(Oddity(*one) for one in answer.oddities), int(peak))

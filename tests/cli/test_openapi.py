@@ -1,9 +1,15 @@
-"""The exported description of the API."""
+"""The exported description of the API, and plans for others."""
 
 import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
+
+import pytest
 
 import app
+from app.cli import USAGE
 from app.cli.openapi import DEFAULT_FILE
 
 
@@ -27,3 +33,104 @@ class TestExport:
     def test_of_this_repository_is_current(self, cli):
         file = Path(app.__file__).parents[1] / DEFAULT_FILE
         assert cli("openapi", "export", "--check", str(file))[0] == 0
+
+
+@pytest.fixture
+def published() -> Iterator[str]:
+    """An address on loopback that answers with a document."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"openapi: 3.0.0\npaths: {/pets: {get: {operationId: listPets}}}"
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Not among the test's own output."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/openapi.yaml"
+        server.shutdown()
+        thread.join()
+
+
+class TestPlan:
+    DOCUMENT = {
+        "openapi": "3.1.0",
+        "paths": {
+            "/sofa/pets": {"get": {"operationId": "listPets"}, "post": {"parameters": [{"$ref": "#/x"}]}},
+            "/health": {"get": {}},
+        },
+    }
+
+    def test_tells_what_a_sync_would_make(self, cli, tmp_path):
+        file = tmp_path / "document.json"
+        file.write_text(json.dumps(self.DOCUMENT))
+        code, printed, _ = cli("openapi", "plan", str(file), "--json", "--name", "sofa")
+        plan = json.loads(printed)
+        assert code == 0
+        assert plan["handlers"] == [
+            {
+                "name": "list-pets",
+                "method": "GET",
+                "path": "/sofa/pets",
+                "operationId": "listPets",
+                "degraded": False,
+            },
+            {
+                "name": "pets-post",
+                "method": "POST",
+                "path": "/sofa/pets",
+                "operationId": None,
+                "degraded": True,
+            },
+        ]
+        assert (plan["openapi"], plan["operations"]) == ("3.1.0", 3)
+        assert [one["path"] for one in plan["skipped"]] == ["/health"]
+        assert [one["pointer"] for one in plan["warnings"]] == ["/paths/~1sofa~1pets/post/parameters/0"]
+        assert plan["parseMs"] > 0
+        assert plan["planMs"] > 0
+        assert plan["peakMb"] >= 0
+
+    def test_is_a_line_for_each_handler(self, cli, tmp_path):
+        file = tmp_path / "document.json"
+        file.write_text(json.dumps(self.DOCUMENT))
+        _, printed, _ = cli("openapi", "plan", str(file))
+        lines = printed.splitlines()
+        assert lines[0] == "list-pets\tGET\t/sofa/pets"
+        assert lines[2].startswith("skipped GET /health: ")
+        assert lines[3].startswith("warning /paths/~1sofa~1pets/post/parameters/0: ")
+        assert lines[4].startswith("OpenAPI 3.1.0: 2 handlers, 1 skipped, 1 warnings; ")
+
+    def test_is_made_of_what_an_address_answers(self, cli, monkeypatch, published):
+        monkeypatch.setenv("JACKFIELD_EGRESS_ALLOW", "127.0.0.1")
+        code, printed, _ = cli("openapi", "plan", published)
+        assert (code, printed.splitlines()[0]) == (0, "list-pets\tGET\t/pets")
+
+    def test_is_not_made_where_requests_may_not_go(self, cli, published):
+        code, printed, complaint = cli("openapi", "plan", published)
+        assert (code, printed) == (1, "")
+        assert "127.0.0.1" in complaint
+
+    @pytest.mark.parametrize(
+        ("text", "says"),
+        [
+            ("<html>", "HTML page"),
+            ('{"openapi": "3.0.0",\n "paths": ', "line 2"),
+            ("openapi: 3.0.0\npaths: [\n", "line 3, column 1"),
+            ("a: 1", "neither `openapi` nor `swagger`"),
+        ],
+    )
+    def test_says_in_a_line_what_is_wrong(self, cli, tmp_path, text, says):
+        file = tmp_path / "document"
+        file.write_text(text)
+        code, _, complaint = cli("openapi", "plan", str(file))
+        assert (code, complaint.count("\n")) == (1, 1)
+        assert says in complaint
+
+    def test_misses_a_file(self, cli, tmp_path):
+        assert cli("openapi", "plan", str(tmp_path / "none"))[0] == USAGE

@@ -249,7 +249,8 @@ class TestPlainYaml:
 class TestReadYaml:
     def test_brings_back_value_and_oddities(self):
         raw = "ä: [2019-09-15, 1.5]\nä: x".encode()
-        assert read_yaml(raw) == ('{"ä":"x"}'.encode(), parse_yaml(raw)[1])
+        found = read_yaml(raw)
+        assert (found.text, found.oddities) == ('{"ä":"x"}'.encode(), parse_yaml(raw)[1])
 
     def test_brings_back_a_refusal_as_it_was_raised(self):
         with pytest.raises(DocumentUnreadable, match="line 1, column 4") as caught:
@@ -260,7 +261,10 @@ class TestReadYaml:
 
     def test_brings_back_what_is_deeper_than_orjson_writes(self):
         nested = b"[" * 300 + b"]" * 300
-        assert read_yaml(nested) == (nested, ())
+        assert read_yaml(nested).text == nested
+
+    def test_tells_how_much_memory_the_child_took(self):
+        assert read_yaml(b"a: 1").peak_bytes < 4 << 20 < read_yaml(b"- a\n" * 500_000).peak_bytes
 
     def test_hands_the_child_no_environment(self, monkeypatch):
         seen = {}

@@ -1,0 +1,56 @@
+"""What a first sync of a document would make, and what finding out costs: no database, no tenant."""
+
+import resource
+import sys
+from dataclasses import dataclass
+
+from app.openapi_sync.document import read
+from app.openapi_sync.oddities import Oddity
+from app.openapi_sync.operation import Skipped
+from app.openapi_sync.operations import operations
+from app.openapi_sync.plan import Creation, plan
+
+_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
+"""``ru_maxrss`` is in bytes there and in KiB elsewhere."""
+MILLI = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class OfflinePlan:
+    """Times are processor time. They and ``peak_mb``, which is what the process grew by, include the process
+    that YAML is read in."""
+
+    version: str
+    create: tuple[Creation, ...]
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[Oddity, ...]
+    parse_ms: float
+    plan_ms: float
+    peak_mb: float
+
+
+def plan_offline(raw: bytes, integration_name: str) -> OfflinePlan:
+    """Raises what ``read`` and ``operations`` raise."""
+    began, size = _processor_s(), _peak_mb()
+    document = read(raw)
+    parsed = _processor_s()
+    made = plan([], operations(document), taken_names=frozenset(), integration_name=integration_name)
+    planned = _processor_s()
+    return OfflinePlan(
+        version=document.version,
+        create=made.create,
+        skipped=made.skipped,
+        warnings=document.warnings + made.warnings,
+        parse_ms=(parsed - began) * MILLI,
+        plan_ms=(planned - parsed) * MILLI,
+        peak_mb=_peak_mb() - size + document.peak_bytes / 2**20,
+    )
+
+
+def _processor_s() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MB
