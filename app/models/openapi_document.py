@@ -2,9 +2,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, func
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.base import TenantScoped
+from app.db.base import Json, TenantScoped
 from app.models.integration import belongs_to_an_integration
 
 
@@ -25,4 +26,6 @@ class OpenApiDocument(TenantScoped):
     openapi_version: Mapped[str]
     compressed: Mapped[bytes]
     """zlib."""
+    settled: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
+    """Under which circumstances the next sync has nothing to do, and what it would answer then."""
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.openapi_sync.selection import EVERYTHING, Selection
+from app.db.base import Json
+from app.openapi_sync.selection import EVERYTHING, Criteria, Selection
 
 
 class OnMissing(StrEnum):
@@ -23,3 +24,19 @@ class SyncOptions:
     """Accept a document that lacks most operations of the last sync."""
     dry_run: bool = False
     """Plan, and write nothing."""
+
+    def lasting(self) -> Json:
+        """What decides, besides document and handlers, whether there is something to do."""
+        return {
+            "include": _criteria(self.selection.include),
+            "exclude": _criteria(self.selection.exclude),
+            "on_missing": self.on_missing,
+        }
+
+
+def _criteria(criteria: Criteria) -> Json:
+    return {
+        "tags": sorted(criteria.tags),
+        "path_prefixes": sorted(criteria.path_prefixes),
+        "methods": sorted(criteria.methods),
+    }

@@ -22,21 +22,23 @@ class Reading:
     """Whether these bytes are those that the last sync of this source had."""
 
 
-def read_document(raw: bytes | None, known: OpenApiDocument | None) -> Reading:
-    """``raw`` is None when the ``known`` document has not changed.
+def read_document(raw: bytes, known: OpenApiDocument | None) -> Reading:
+    """Raises what ``read`` and ``operations`` raise."""
+    return _reading(raw, None, known)
 
-    An unchanged document is read all the same: the selection may be another one, and handlers may have gone.
-    Raises what ``read`` and ``operations`` raise.
-    """
-    if raw is None:
-        raw = zlib.decompress(known.compressed) if known else b""
+
+def read_again(compressed: bytes, known: OpenApiDocument) -> Reading:
+    """The ``known`` document: it has not changed, but the selection or the handlers may have."""
+    return _reading(zlib.decompress(compressed), compressed, known)
+
+
+def _reading(raw: bytes, compressed: bytes | None, known: OpenApiDocument | None) -> Reading:
     document = read(raw)
-    is_known = known is not None and known.content_hash == document.content_hash
     return Reading(
         content_hash=document.content_hash,
         version=document.version,
         warnings=document.warnings,
         described=tuple(operations(document)),
-        compressed=known.compressed if known and is_known else zlib.compress(raw),
-        is_known=is_known,
+        compressed=compressed or zlib.compress(raw),
+        is_known=known is not None and known.content_hash == document.content_hash,
     )

@@ -3,6 +3,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import defer
 
 from app.core.errors import NotFound
 from app.core.ids import new_id
@@ -38,12 +39,23 @@ class DocumentRepository(TenantRepository[OpenApiDocument]):
         return row
 
     async def find_latest(self, integration_id: UUID, source: str | None = None) -> OpenApiDocument | None:
-        """What was synced last; of one ``source`` when that is given."""
+        """What was synced last; of one ``source`` when that is given. Its bytes are not loaded."""
         query = self.select().where(OpenApiDocument.integration_id == integration_id)
+        query = query.options(defer(OpenApiDocument.compressed, raiseload=True))
         if source is not None:
             query = query.where(OpenApiDocument.source == source)
         newest = query.order_by(OpenApiDocument.created_at.desc(), OpenApiDocument.id.desc()).limit(1)
         return (await self.session.scalars(newest)).one_or_none()
+
+    async def content(self, id: UUID) -> bytes:
+        """The bytes of a document, compressed. Raises ``NotFound`` when newer ones have taken its place."""
+        query = select(OpenApiDocument.compressed).where(
+            OpenApiDocument.tenant_id == self.tenant_id, OpenApiDocument.id == id
+        )
+        compressed = (await self.session.scalars(query)).one_or_none()
+        if compressed is None:
+            raise NotFound
+        return compressed
 
     async def keep(
         self, integration_id: UUID, reading: Reading, *, source: str, etag: str | None, modified: str | None
@@ -125,6 +137,17 @@ class SyncedHandlerRepository(HandlerRepository):
             )
             for row in rows
         ]
+
+    async def state(self, integration_id: UUID) -> Json:
+        """Another one after every change of a handler that syncs made: none comes without a sync, none
+        changes without its version, none goes without the count."""
+        query = select(func.count(), func.coalesce(func.sum(Handler.version), 0)).where(
+            Handler.tenant_id == self.tenant_id,
+            Handler.integration_id == integration_id,
+            Handler.source == HandlerSource.OPENAPI,
+        )
+        count, versions = (await self.session.execute(query)).one()
+        return {"handlers": count, "versions": int(versions)}
 
     async def names(self) -> set[str]:
         """The names of all handlers of the tenant."""

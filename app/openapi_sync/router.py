@@ -7,7 +7,6 @@ from app.auth.dependencies import requires
 from app.auth.scopes import Scope
 from app.openapi_sync.dependencies import FORM, RAW, Service, UploadedDocument
 from app.openapi_sync.schemas import SyncRequest, SyncResult, UploadQuery
-from app.openapi_sync.writing import Synced
 from app.web.routing import Router
 
 router = Router(prefix="/integrations/{integration_id}/sync-handlers", tags=["sync"])
@@ -51,8 +50,10 @@ async def sync_handlers_from_upload(
     return _answer(await service.sync_upload(integration_id, document, query.options()), response)
 
 
-def _answer(synced: Synced, response: Response) -> SyncResult:
+def _answer(result: SyncResult, response: Response) -> SyncResult:
     """299 is "miscellaneous persistent warning" (RFC 7234, section 5.5; obsolete, but what tools show)."""
-    if missing := synced.counts["missing"]:
-        response.headers["Warning"] = f'299 - "handlers without an operation in the document: {missing}"'
-    return SyncResult.of(synced)
+    if result.missing:
+        response.headers["Warning"] = (
+            f'299 - "handlers without an operation in the document: {result.missing}"'
+        )
+    return result

@@ -4,12 +4,16 @@ from uuid import UUID
 from pydantic import BeforeValidator, Field, StrictBool, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
+from app.db.base import Json
 from app.handlers.targets import Method
 from app.openapi_sync.changes import Action, HandlerChange, differences
 from app.openapi_sync.options import OnMissing, SyncOptions
 from app.openapi_sync.selection import Criteria, Selection
 from app.openapi_sync.writing import Synced
 from app.web.schemas import Given, Shown
+
+MOST_SKIPPED = 1000
+"""Skipped operations that are kept with a document, to be told again."""
 
 
 def _in_capitals(method: object) -> object:
@@ -187,3 +191,20 @@ class SyncResult(Shown):
             dry_run=synced.dry_run,
             **plan_of_a_dry_run,
         )
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the same sync, made again, would have nothing to do and little to say."""
+        return not self.missing and len(self.skipped) <= MOST_SKIPPED
+
+    def next(self) -> Json:
+        """What the same sync would find now, as ``found_again`` takes it."""
+        told = self.model_dump(mode="json", by_alias=True, exclude={"handlers"})
+        unchanged = self.created + self.updated + self.unchanged
+        return told | {"created": 0, "updated": 0, "restored": 0, "unchanged": unchanged}
+
+    @classmethod
+    def found_again(cls, told: object, *, dry_run: bool) -> Self:
+        result = cls.model_validate(told)
+        plan_of_a_dry_run: Json = {"handlers": []} if dry_run else {}
+        return result.model_copy(update={"not_modified": True, "dry_run": dry_run, **plan_of_a_dry_run})

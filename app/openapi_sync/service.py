@@ -1,11 +1,16 @@
 """A sync in three steps: look up, fetch and read, write. No transaction waits for an upstream."""
 
 import asyncio
+from collections.abc import Callable
+from hashlib import sha256
+from importlib.metadata import version
+from typing import ParamSpec
 from uuid import UUID
 
 from app.auth.context import Context
 from app.core.egress.fetch import NOT_MODIFIED, FetchClient
 from app.core.errors import Fault
+from app.db.base import Json
 from app.db.session import Database
 from app.executions.errors import BaseUrlMissing
 from app.handlers.errors import HandlerNameTaken
@@ -13,13 +18,15 @@ from app.integrations.repository import IntegrationRepository
 from app.models import OpenApiDocument
 from app.openapi_sync.fetching import document_url, fetch_document, source_of
 from app.openapi_sync.options import SyncOptions
-from app.openapi_sync.reading import Reading, read_document
-from app.openapi_sync.repository import DocumentRepository
-from app.openapi_sync.schemas import SyncRequest
-from app.openapi_sync.writing import Arrived, HandlerSync, Synced
+from app.openapi_sync.reading import Reading, read_again, read_document
+from app.openapi_sync.repository import DocumentRepository, SyncedHandlerRepository
+from app.openapi_sync.schemas import SyncRequest, SyncResult
+from app.openapi_sync.writing import Arrived, HandlerSync
 
 UPLOAD = "upload"
 """The source of a document that was sent to us."""
+
+P = ParamSpec("P")
 
 _TURNS = asyncio.Semaphore(2)
 """Documents read at a time: each takes many times its size in memory, and a processor for seconds."""
@@ -34,7 +41,7 @@ class SyncService:
         self._context = context
         self._document_limit = document_limit
 
-    async def sync(self, integration_id: UUID, request: SyncRequest, options: SyncOptions) -> Synced:
+    async def sync(self, integration_id: UUID, request: SyncRequest, options: SyncOptions) -> SyncResult:
         """From the document at the address that ``request`` names.
 
         Raises ``NotFound``, ``BaseUrlMissing``, what ``fetch_document`` and ``read_document`` raise, and
@@ -42,10 +49,12 @@ class SyncService:
         """
         url, known = await self._look_up(integration_id, request)
         fetched = await fetch_document(self._client, url, known, max_bytes=self._document_limit)
-        reading = await _read(None if fetched.status == NOT_MODIFIED else fetched.body, known)
-        is_same = fetched.status == NOT_MODIFIED and known is not None
+        raw = None if fetched.status == NOT_MODIFIED else fetched.body
+        if settled := await self._find_settled(integration_id, known, raw, options):
+            return settled
+        is_same = raw is None and known is not None
         arrived = Arrived(
-            reading=reading,
+            reading=await self._read(raw, known),
             source=source_of(url),
             integration_name=request.integration_name,
             etag=known.etag if is_same and known else fetched.etag,
@@ -53,13 +62,15 @@ class SyncService:
         )
         return await self._write(integration_id, arrived, options)
 
-    async def sync_upload(self, integration_id: UUID, raw: bytes, options: SyncOptions) -> Synced:
+    async def sync_upload(self, integration_id: UUID, raw: bytes, options: SyncOptions) -> SyncResult:
         """From a document that was sent. Raises as ``sync`` does."""
         async with self._database.transaction(self._context.tenant_id) as session:
             await IntegrationRepository(session, self._context.tenant_id).get(integration_id)
             documents = DocumentRepository(session, self._context.tenant_id)
             known = await documents.find_latest(integration_id, UPLOAD)
-        arrived = Arrived(reading=await _read(raw, known), source=UPLOAD)
+        if settled := await self._find_settled(integration_id, known, raw, options):
+            return settled
+        arrived = Arrived(reading=await self._read(raw, known), source=UPLOAD)
         return await self._write(integration_id, arrived, options)
 
     async def _look_up(
@@ -72,16 +83,60 @@ class SyncService:
             documents = DocumentRepository(session, self._context.tenant_id)
             return url, await documents.find_latest(integration_id, source_of(url))
 
-    async def _write(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> Synced:
+    async def _find_settled(
+        self, integration_id: UUID, known: OpenApiDocument | None, raw: bytes | None, options: SyncOptions
+    ) -> SyncResult | None:
+        """The answer of a sync that would find nothing to do: neither the document nor a handler has changed
+        since one that looked through all of them. ``raw`` is None when the upstream says so of the document.
+        """
+        if known is None or known.settled is None:
+            return None
+        if raw is not None and await asyncio.to_thread(_digest, raw) != known.content_hash:
+            return None
+        async with self._database.transaction(self._context.tenant_id) as session:
+            tenant_id = self._context.tenant_id
+            latest = await DocumentRepository(session, tenant_id).find_latest(integration_id)
+            state = await SyncedHandlerRepository(session, tenant_id).state(integration_id)
+        if latest is None or latest.id != known.id or known.settled["when"] != _circumstances(options, state):
+            return None
+        return SyncResult.found_again(known.settled["result"], dry_run=options.dry_run)
+
+    async def _read(self, raw: bytes | None, known: OpenApiDocument | None) -> Reading:
+        if raw is not None or known is None:
+            return await _in_turn(read_document, raw or b"", known)
+        async with self._database.transaction(self._context.tenant_id) as session:
+            compressed = await DocumentRepository(session, self._context.tenant_id).content(known.id)
+        return await _in_turn(read_again, compressed, known)
+
+    async def _write(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> SyncResult:
         """Somebody may take a planned name before we do; the second plan knows that name."""
         try:
             return await self._write_once(integration_id, arrived, options)
         except HandlerNameTaken:
             return await self._write_once(integration_id, arrived, options)
 
-    async def _write_once(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> Synced:
-        async with self._database.transaction(self._context.tenant_id) as session:
-            return await HandlerSync(session, self._context).run(integration_id, arrived, options)
+    async def _write_once(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> SyncResult:
+        tenant_id = self._context.tenant_id
+        async with self._database.transaction(tenant_id) as session:
+            result = SyncResult.of(
+                await HandlerSync(session, self._context).run(integration_id, arrived, options)
+            )
+            if not options.dry_run:
+                latest = await DocumentRepository(session, tenant_id).find_latest(integration_id)
+                state = await SyncedHandlerRepository(session, tenant_id).state(integration_id)
+                settled: Json = {"when": _circumstances(options, state), "result": result.next()}
+                if latest is not None:
+                    latest.settled = settled if result.is_settled else None
+            return result
+
+
+def _circumstances(options: SyncOptions, state: Json) -> Json:
+    """Another release may read the same document differently."""
+    return {"release": version("jackfield"), "options": options.lasting(), "state": state}
+
+
+def _digest(raw: bytes) -> str:
+    return sha256(raw).hexdigest()
 
 
 def _address(request: SyncRequest, base_url: str | None) -> str:
@@ -93,6 +148,6 @@ def _address(request: SyncRequest, base_url: str | None) -> str:
     return document_url(base_url, request.integration_name or "")
 
 
-async def _read(raw: bytes | None, known: OpenApiDocument | None) -> Reading:
+async def _in_turn(read: Callable[P, Reading], *given: P.args, **options: P.kwargs) -> Reading:
     async with _TURNS:
-        return await asyncio.to_thread(read_document, raw, known)
+        return await asyncio.to_thread(read, *given, **options)

@@ -7,6 +7,7 @@ import pytest
 
 from app.handlers.targets import TARGET
 from app.models import AuditRecord, Event, Handler, OpenApiDocument
+from app.openapi_sync import service
 from tests.core.egress.loopback import unused_port
 from tests.fixtures.app import audit_actions, connect, event_types, issue, rows
 from tests.fixtures.upstream import Answer
@@ -24,7 +25,12 @@ PETS = {
 async def everything(database, member):
     """All that a sync may write."""
     return [
-        (type(row).__name__, row.id, getattr(row, "updated_at", row.created_at))
+        (
+            type(row).__name__,
+            row.id,
+            getattr(row, "updated_at", row.created_at),
+            getattr(row, "settled", None),
+        )
         for model in (Handler, OpenApiDocument, AuditRecord, Event)
         for row in await rows(database, member, model)
     ]
@@ -98,6 +104,44 @@ class TestSync:
         assert second["notModified"] is True
         assert (second["unchanged"], second["documentHash"]) == (3, first["documentHash"])
         assert await everything(database, acme) == before
+
+    @pytest.mark.parametrize("status", [200, 304])
+    async def test_reads_a_document_once(self, sofa, monkeypatch, status):
+        body = document({**PETS, "/odd": {"get": 7}})
+        again = Answer(304) if status == 304 else Answer(body=body)
+        sofa.answer(Answer(body=body, headers={"ETag": '"v1"'}), again)
+        first = await sofa.sync()
+        monkeypatch.setattr(service, "read_document", None)
+        monkeypatch.setattr(service, "read_again", None)
+        second = await sofa.sync()
+        planned = await sofa.sync(dry_run=True)
+
+        assert second == {**first, "created": 0, "unchanged": 3, "notModified": True}
+        assert planned == {**second, "dryRun": True, "handlers": []}
+
+    async def test_reads_it_again_once_a_handler_has_changed(self, sofa, monkeypatch):
+        await sofa.sync(PETS)
+        await sofa.edit("list-pets", enabled=False)
+        edited = await sofa.sync()
+        monkeypatch.setattr(service, "read_document", None)
+        settled = await sofa.sync()
+
+        assert (edited["updated"], edited["unchanged"]) == (0, 3)
+        assert settled == edited
+
+    async def test_makes_a_deleted_handler_again(self, sofa):
+        await sofa.sync(PETS)
+        id = (await sofa.handlers())["list-pets"]["id"]
+        await sofa.client.delete(f"{sofa.address}/handlers/{id}")
+        result = await sofa.sync()
+
+        assert (result["created"], result["unchanged"], result["notModified"]) == (1, 2, True)
+
+    async def test_reads_a_document_again_that_another_one_had_replaced(self, sofa):
+        await sofa.sync(PETS)
+        await sofa.sync({**PETS, "/stores": get("listStores")})
+        result = await sofa.sync(PETS)
+        assert (result["unchanged"], result["missing"]) == (3, 1)
 
     async def test_applies_another_selection_to_an_unchanged_document(self, sofa):
         sofa.answer(Answer(body=document(PETS), headers={"ETag": '"v1"'}), Answer(304))
