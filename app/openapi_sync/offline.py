@@ -1,17 +1,15 @@
 """What a first sync of a document would make, and what finding out costs: no database, no tenant."""
 
 import resource
-import sys
 from dataclasses import dataclass
 
+from app.core.memory import peak_bytes
 from app.openapi_sync.document import read
 from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.operation import Skipped
 from app.openapi_sync.operations import operations
 from app.openapi_sync.plan import Creation, plan
 
-_PER_MB = 1024 * 1024 if sys.platform == "darwin" else 1024
-"""``ru_maxrss`` is in bytes there and in KiB elsewhere."""
 MILLI = 1000
 
 
@@ -31,7 +29,7 @@ class OfflinePlan:
 
 def plan_offline(raw: bytes, integration_name: str) -> OfflinePlan:
     """Raises what ``read`` and ``operations`` raise."""
-    began, size = _processor_s(), _peak_mb()
+    began, size = _processor_s(), peak_bytes()
     document = read(raw)
     parsed = _processor_s()
     made = plan([], operations(document), taken_names=frozenset(), integration_name=integration_name)
@@ -43,14 +41,10 @@ def plan_offline(raw: bytes, integration_name: str) -> OfflinePlan:
         warnings=document.warnings + made.warnings,
         parse_ms=(parsed - began) * MILLI,
         plan_ms=(planned - parsed) * MILLI,
-        peak_mb=_peak_mb() - size + document.peak_bytes / 2**20,
+        peak_mb=(peak_bytes() - size + document.peak_bytes) / 2**20,
     )
 
 
 def _processor_s() -> float:
     used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _PER_MB

@@ -7,10 +7,10 @@ starting takes longer than reading most descriptions does.
 
 import resource
 import sys
-from pathlib import Path
 
 import orjson
 
+from app.core.memory import peak_bytes
 from app.openapi_sync.errors import DocumentTooComplex, DocumentUnreadable
 
 MAX_MEMORY = 1024**3
@@ -47,15 +47,6 @@ def answer_to(raw: bytes) -> bytes:
     value, oddities = parse_yaml(raw)
     told = [(oddity.pointer, oddity.message) for oddity in oddities]
     return msgspec.json.encode({"value": value, "oddities": told})
-
-
-def peak_bytes() -> int:
-    """The most memory that this process ever had. A new process inherits what ``getrusage`` says of it."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:  # not Linux
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def too_expensive() -> DocumentTooComplex:

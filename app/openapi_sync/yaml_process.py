@@ -65,9 +65,11 @@ def read_yaml(raw: bytes) -> JsonText:
     if child.returncode < 0:  # killed by the kernel, for its CPU time, or crashed
         raise too_expensive()
     child.check_returncode()
-    peak, _, said = child.stdout.partition(b"\n")
-    answer = msgspec.json.decode(said, type=_Answer)
+    end = child.stdout.index(b"\n")
+    answer = msgspec.json.decode(memoryview(child.stdout)[end:], type=_Answer)
     if answer.refused is not None:
         kind = DocumentTooComplex if answer.refused == DocumentTooComplex.code else DocumentUnreadable
         raise kind(answer.detail, extra=answer.extra)
-    return JsonText(bytes(answer.value), tuple(Oddity(*one) for one in answer.oddities), int(peak))
+    return JsonText(
+        bytes(answer.value), tuple(Oddity(*one) for one in answer.oddities), int(child.stdout[:end])
+    )

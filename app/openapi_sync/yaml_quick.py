@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 import orjson
-from yaml_rs import AliasLimits, DuplicateKeyPolicy, YAMLDecodeError, loads
+from yaml_rs import AliasLimits, DuplicateKeyPolicy, YAMLDecodeError, load
 
 MAX_REPLAYED = 100_000
 """Events that aliases may repeat."""
@@ -27,8 +27,8 @@ _BEYOND_64_BITS = 2**63
 def plain_yaml_as_json(raw: bytes) -> bytes | None:
     """None for what ``yaml_reader`` should read instead, because it knows more or explains better."""
     try:
-        value = loads(
-            raw.decode(),
+        value = load(
+            raw,
             parse_datetime=False,
             alias_limits=AliasLimits(max_total_replayed_events=MAX_REPLAYED),
             duplicate_key_policy=DuplicateKeyPolicy.Error,

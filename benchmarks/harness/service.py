@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,7 @@ class Tenant:
         self._service = service
         self.slug = slug
         self._client = _client(service.url, token)
+        self._numbers = count(1)
         self._home = f"/integrations/{_created(self._client, '/integrations', name='benchmark')['id']}"
         _created(self._client, f"{self._home}/secrets", key=SECRET_KEY, value=SECRET)
 
@@ -128,6 +130,26 @@ class Tenant:
         """A handler that posts to an upstream what arrives."""
         target = {"kind": "http", "method": "POST", "url": f"{upstream}/in"}
         return self._handler(name, target=target, defaultArgs=default_args)
+
+    def integration(self) -> str:
+        """Another one, by its address."""
+        name = f"benchmark-{next(self._numbers)}"
+        return f"/integrations/{_created(self._client, '/integrations', name=name)['id']}"
+
+    def sync(self, integration: str, document: bytes) -> dict[str, Any]:
+        """What a sync from a document says that it did."""
+        response = self._client.post(
+            f"{integration}/sync-handlers/document",
+            content=document,
+            headers={"Content-Type": "application/octet-stream"},
+        )
+        if not response.is_success:
+            raise SystemExit(f"{integration}: {response.status_code} {response.text}")
+        result: dict[str, Any] = response.json()
+        return result
+
+    def forget(self, integration: str) -> None:
+        self._client.delete(integration).raise_for_status()
 
     def _handler(self, name: str, **fields: object) -> Webhook:
         _created(self._client, f"{self._home}/handlers", name=name, verification=GITHUB, **fields)

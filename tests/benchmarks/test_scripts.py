@@ -78,3 +78,15 @@ class TestEachScript:
         assert figures["100 MB bodies, attacker's MB"]["median"] > 0
         assert figures["bodies in drops, attacker's connections"]["median"] >= 5
         assert figures["idle sockets, attacker's connections"]["median"] >= 20
+
+    def test_openapi_plans_and_syncs_every_file(self, file, tmp_path):
+        folder = tmp_path / "descriptions"
+        folder.mkdir()
+        (folder / "pets.json").write_text('{"openapi": "3.1.0", "paths": {"/pets": {"get": {}, "put": {}}}}')
+        (folder / "pets.yaml").write_text("swagger: '2.0'\npaths: {/pets: {get: {}}}")
+        found = measure("openapi", file, str(folder))
+
+        assert [(it["handlers"], it["json"]) for it in found["files"].values()] == [(2, True), (1, False)]
+        assert found["figures"]["pets.json, sync ms"]["median"] > 0
+        assert found["ratios"]["JSON: plan / orjson.loads, most"]["value"] > 0
+        assert found["ratios"]["YAML: plan / CSafeLoader, most"]["value"] > 0
