@@ -1,6 +1,7 @@
 """The request bodies of OpenAPI 2.0 and 3.x: media types, and the properties of the object that is sent."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from app.openapi_sync.oddities import Notes, Place
 from app.openapi_sync.operation import RequestBody
@@ -75,12 +76,16 @@ class BodyReader:
         self, schema: object, place: Place, notes: Notes
     ) -> Iterator[tuple[dict[str, Property | bool], Place]]:
         """The ``properties`` of a schema and of what it is composed of by ``allOf``."""
-        waiting, seen = [(schema, place)], 0
+        waiting, seen, references = [(schema, place)], 0, set()
         while waiting and seen < MAX_SCHEMAS:
             seen += 1
             one, here = waiting.pop()
             if one is None or isinstance(one, bool):
                 continue
+            if isinstance(one, Schema) and isinstance(one.ref, str):
+                if one.ref in references:
+                    continue
+                references.add(one.ref)
             found = self._references.follow(one, Schema, here, notes)
             if found is None:
                 continue
@@ -103,8 +108,8 @@ def _form(fields: dict[str, Entry], accepted: tuple[str, ...]) -> RequestBody:
 
 
 def _usable(content_types: Iterable[object]) -> tuple[str, ...]:
-    usable = (one for one in content_types if isinstance(one, str) and 0 < len(one) <= LONGEST_CONTENT_TYPE)
-    return tuple(usable)[:MAX_CONTENT_TYPES]
+    some = islice(content_types, MAX_CONTENT_TYPES)
+    return tuple(one for one in some if isinstance(one, str) and 0 < len(one) <= LONGEST_CONTENT_TYPE)
 
 
 def _with_properties(content_types: Iterable[str]) -> str | None:

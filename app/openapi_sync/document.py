@@ -21,7 +21,7 @@ from app.openapi_sync.errors import (
     unreadable,
 )
 from app.openapi_sync.oddities import Oddity, quote
-from app.openapi_sync.pieces import Description, take_description
+from app.openapi_sync.pieces import Description, is_json, take_description
 from app.openapi_sync.yaml_process import JsonText, read_yaml
 
 _UTF16_BYTES = {
@@ -30,11 +30,16 @@ _UTF16_BYTES = {
     b"{\0": "utf-16-le",
     b"\0{": "utf-16-be",
 }
+SMALL = 4 * 1024 * 1024
+"""Bytes of a document that may be anything: the worst takes forty times as many."""
+MAX_OBJECTS = 1_250_000
+MAX_COMMAS = 3_000_000
+
 _CHUNK = 1 << 16
 _JSON_STARTS = (b"{", b"[")
 _MAJOR_VERSIONS = {"swagger": "2", "openapi": "3"}
 _ESCAPED_NUL_TEXT = rb"\u0000"
-_ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+_ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*+)\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,13 @@ def read(raw: bytes) -> Document:
 
     Raises ``DocumentUnreadable``, ``GotHtmlPage``, ``NotOpenApi`` or ``DocumentTooComplex``.
     """
+    _check_count(raw)
     made, description = JsonText(raw), None
     if _ESCAPED_NUL_TEXT not in raw and _is_utf8(raw):
         description = _description(raw)
     if description is None:
         made = _as_json(raw)
+        _check_count(made.text)
         description = _description(made.text)
     if description is None:
         raise NotOpenApi(_kind_of(orjson.loads(made.text)))
@@ -76,6 +83,17 @@ def read(raw: bytes) -> Document:
         raise NotOpenApi(_what_is_missing(description))
     content_hash = hashlib.sha256(raw).hexdigest()
     return Document(made.text, description, version, content_hash, made.oddities, made.peak_bytes)
+
+
+def _check_count(text: bytes) -> None:
+    """Refuse what would take many times its size in memory, as ``[{},{},{}`` does. What stands in strings is
+    counted too, but the densest description known would have to be of 80 MB to come near."""
+    if len(text) <= SMALL:
+        return
+    if text.count(b"{") > MAX_OBJECTS or text.count(b",") > MAX_COMMAS:
+        raise DocumentTooComplex(
+            f"the document has more than {MAX_OBJECTS:,} objects or {MAX_COMMAS:,} commas in all"
+        )
 
 
 def _description(text: bytes) -> Description | None:
@@ -102,13 +120,17 @@ def _as_json(raw: bytes) -> JsonText:
     text, oddities = _repair(raw)
     if text.lstrip()[:1] == b"<":
         raise GotHtmlPage
+    if is_json(text):
+        return JsonText(text, oddities)
     try:
-        return JsonText(orjson.dumps(orjson.loads(text)), oddities)
+        return JsonText(
+            orjson.dumps(orjson.loads(text)), oddities
+        )  # it takes a little more than msgspec does
     except orjson.JSONEncodeError:
         raise DocumentTooComplex("the document is nested too deeply") from None
-    except orjson.JSONDecodeError as error:
-        is_json = text.lstrip()[:1] in _JSON_STARTS
-        made = _json_of_broken_json(text, error) if is_json else read_yaml(text)
+    except orjson.JSONDecodeError as error:  # and says where something is wrong
+        is_meant = text.lstrip()[:1] in _JSON_STARTS
+        made = _json_of_broken_json(text, error) if is_meant else read_yaml(text)
     return replace(made, oddities=(*oddities, *made.oddities))
 
 

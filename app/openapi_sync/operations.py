@@ -5,6 +5,7 @@ raises on a document's content, except that there are too many operations.
 """
 
 import re
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,14 +17,18 @@ from app.openapi_sync.document import Document
 from app.openapi_sync.errors import DocumentTooComplex
 from app.openapi_sync.oddities import Notes, Place, quote
 from app.openapi_sync.operation import Operation, OperationKind, Parameter, RequestBody, Skipped
-from app.openapi_sync.parameters import LONGEST_NAME, Entries, ParameterReader
+from app.openapi_sync.parameters import LONGEST_NAME, MAX_PARAMETERS, Entries, ParameterReader
 from app.openapi_sync.pieces import Components, Description, OperationPiece, PathItem, overlaid
 from app.openapi_sync.references import References
 from app.openapi_sync.security import Security, SecurityReader
 from app.openapi_sync.servers import listed_servers, swagger2_servers
 
 MAX_OPERATIONS = 20_000
-MAX_PARAMETERS = 512
+MAX_PATHS = 100_000
+MAX_CPU_SECONDS = 5
+MAX_SIZE = 1_000_000
+"""Parameters, properties and the like of all operations: a few kilobytes that all of them refer to could
+otherwise multiply into gigabytes."""
 MAX_TAGS = 64
 LONGEST_PATH = 2048
 LONGEST_OPERATION_ID = 512
@@ -42,9 +47,14 @@ def operations(document: Document) -> Iterator[Operation | Skipped]:
 
     Raises ``DocumentTooComplex`` in the middle when there are more than ``MAX_OPERATIONS``.
     """
+    until = time.thread_time() + MAX_CPU_SECONDS
+    size = 0
     for count, operation in enumerate(_Walk(document).all()):
         if count >= MAX_OPERATIONS:
             raise DocumentTooComplex(f"the document has more than {MAX_OPERATIONS:,} operations")
+        size += operation.size
+        if size > MAX_SIZE or time.thread_time() > until:
+            raise DocumentTooComplex("what the operations refer to multiplies beyond what is read")
         yield operation
 
 
@@ -87,8 +97,12 @@ class _Walk:
             ("webhooks", self._description.webhooks, OperationKind.STORE),
         )
         for section, items, kind in sections:
+            if not isinstance(items, dict):
+                continue
+            if len(items) > MAX_PATHS:
+                raise DocumentTooComplex(f"the document has more than {MAX_PATHS:,} {section}")
             seen: set[str] = set()
-            for key, stated in items.items() if isinstance(items, dict) else ():
+            for key, stated in items.items():
                 path = _path(kind, key)
                 if key.startswith("x-"):
                     continue
@@ -249,8 +263,8 @@ def _operation_id(stated: object, place: Place, notes: Notes) -> str | None:
 
 
 def _tags(stated: object) -> tuple[str, ...]:
-    tags = stated if isinstance(stated, list) else []
-    return tuple(tag for tag in tags if isinstance(tag, str))[:MAX_TAGS]
+    tags = stated[:MAX_TAGS] if isinstance(stated, list) else []
+    return tuple(tag for tag in tags if isinstance(tag, str))
 
 
 def _text(text: object, longest: int) -> str | None:

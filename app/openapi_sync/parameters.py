@@ -8,6 +8,8 @@ from app.openapi_sync.pieces import Media, ParameterPiece, Property, Schema
 from app.openapi_sync.references import References
 
 LONGEST_NAME = 256
+MAX_PARAMETERS = 512
+"""Of one operation; an entry more is still read, to tell that they are too many."""
 
 _STYLES = {
     "path": ("simple", "label", "matrix"),
@@ -54,7 +56,7 @@ class ParameterReader:
         if not isinstance(listed, list):
             notes.add(place, "`parameters` is not a list")
             return found
-        for index, item in enumerate(listed):
+        for index, item in enumerate(listed[: MAX_PARAMETERS + 1]):
             here = (*place, index)
             piece = self._references.follow(item, ParameterPiece, here, notes)
             if piece is None:

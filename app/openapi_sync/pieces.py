@@ -143,6 +143,15 @@ def take_description(text: bytes) -> Description | None:
         return None
 
 
+def is_json(text: bytes) -> bool:
+    """Whether it is JSON, of whatever depth that ``take_description`` goes to."""
+    try:
+        msgspec.json.decode(text, type=Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
 def take(kind: type[P], raw: Raw) -> P | object:
     """The part that stands in ``raw``: a ``kind``, or the value that is there instead."""
     try:

@@ -15,7 +15,7 @@ from app.openapi_sync.pieces import P, Piece, children, take
 
 MAX_CHAIN = 32
 """References that may lead to references before the chain is given up; it also ends every cycle."""
-MAX_STEPS = 32
+MAX_STEPS = 16
 """Each step looks through all that stands below it, so they are what following a reference costs."""
 
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -58,14 +58,14 @@ class References:
         raise Dangling(f"the reference leads in a circle or through more than {MAX_CHAIN} others")
 
     def _target(self, reference: str, kind: type[P]) -> object:
-        key = (reference, kind)
-        if key not in self._taken:
-            self._taken[key] = take(kind, self._raw(reference))
-        return self._taken[key]
-
-    def _raw(self, reference: str) -> Raw:
         if not reference.startswith("#"):
             raise Dangling(f"the reference {quote(reference)} leads out of the document")
+        plain = _plain(reference)
+        if (plain, kind) not in self._taken:
+            self._taken[plain, kind] = take(kind, self._raw(plain))
+        return self._taken[plain, kind]
+
+    def _raw(self, reference: str) -> Raw:
         around, _, step = reference.rpartition("/")
         if around in self._opened:
             return self._step(self._opened[around], step, reference)
@@ -81,10 +81,16 @@ class References:
         return node
 
     def _step(self, around: Section | None, step: str, reference: str) -> Raw:
-        # The fragment's percent-encoding is undone first, then the pointer's own (RFC 6901, section 6).
-        token = unquote(step).replace("~1", "/").replace("~0", "~")
+        token = step.replace("~1", "/").replace("~0", "~")
         if isinstance(around, dict) and token in around:
             return around[token]
         if isinstance(around, list) and _INDEX.fullmatch(token) and int(token) < len(around):
             return around[int(token)]
         raise Dangling(f"the reference {quote(reference)} leads nowhere")
+
+
+def _plain(reference: str) -> str:
+    """Without the fragment's percent-encoding (RFC 6901, section 6), so that no spelling is read twice."""
+    if "%" not in reference:
+        return reference
+    return "/".join(unquote(step).replace("/", "~1") for step in reference.split("/"))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 LONGEST_URL = 2048
+MAX_SERVERS = 32
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -11,7 +12,8 @@ def listed_servers(servers: object) -> tuple[str, ...] | None:
     """The URLs of a ``servers`` list, variables filled in by default; None when the list says nothing."""
     if not isinstance(servers, list):
         return None
-    urls = tuple(url for server in servers if isinstance(server, dict) and (url := _url(server)))
+    some = servers[:MAX_SERVERS]
+    urls = tuple(url for server in some if isinstance(server, dict) and (url := _url(server)))
     return urls or None
 
 

@@ -17,7 +17,7 @@ MAX_REPLAYED = 100_000
 """Events that aliases may repeat."""
 
 _LOSSY_KEY = re.compile(
-    rb"[\n{,][ -]*(?:\+[0-9]|0[0-9box]|[0-9]+_|True|TRUE|False|FALSE|Null|NULL|~)[^\s:]*[ ]*:"
+    rb"[\n{,][ -]*(?:\+[0-9]|0[0-9box]|[0-9]+_|True|TRUE|False|FALSE|Null|NULL|~)[^\s:,{}]*[ ]*:"
 )
 """One that is no longer its text after it was taken for a whole number, a boolean or null."""
 _MERGE = "<<"

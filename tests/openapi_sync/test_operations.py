@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.handlers.targets import TARGET
 from app.openapi_sync import operations as module
+from app.openapi_sync import parameters
 from app.openapi_sync.document import Document, read
 from app.openapi_sync.errors import DocumentTooComplex
 from app.openapi_sync.oddities import Oddity
@@ -244,7 +245,7 @@ class TestParameters:
         assert len(found.warnings) == 4
 
     def test_passes_over_an_operation_with_too_many(self):
-        many = [{"name": f"p{n}", "in": "query"} for n in range(module.MAX_PARAMETERS + 1)]
+        many = [{"name": f"p{n}", "in": "query"} for n in range(parameters.MAX_PARAMETERS + 1)]
         assert "parameters" in only_skipped(openapi({"/a": {"get": {"parameters": many}}})).reason
 
 
