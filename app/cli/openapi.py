@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from app.cli.output import complain, out, show_table
 from app.core import settings as configuration
 from app.core.egress.fetch import FetchClient
 from app.core.egress.policy import EgressPolicy
+from app.openapi_sync.differences import differences
+from app.openapi_sync.document import read
 from app.openapi_sync.fetching import fetch_document
 from app.openapi_sync.offline import OfflinePlan, plan_offline
 
@@ -53,6 +56,45 @@ def plan(
         out.print(json.dumps(_wire(made), indent=2), markup=False)
     else:
         _show(made)
+
+
+@commands.command()
+def diff(
+    old: Annotated[str, Argument(metavar="OLD", help="A file or address.")],
+    new: Annotated[str, Argument(metavar="NEW", help="A later version of the same document.")],
+    *,
+    check: Annotated[bool, Option("--check", help="Fail if a change is breaking.")] = False,
+    as_json: Annotated[bool, Option("--json", help="The changes as JSON.")] = False,
+) -> None:
+    """Tell what changed between two versions of a document for those who call its operations."""
+    before, after = read(load(old)), read(load(new))
+    found = differences(before, after)
+    breaking = sum(one.is_breaking for one in found)
+    if as_json:
+        versions = {
+            "old": {"openapi": before.version, "hash": before.content_hash},
+            "new": {"openapi": after.version, "hash": after.content_hash},
+        }
+        told = [{**asdict(one), "breaking": one.is_breaking} for one in found]
+        out.print(json.dumps({**versions, "breaking": breaking, "changes": told}, indent=2), markup=False)
+    else:
+        show_table(
+            ("", "change", "method", "path", "where", "before", "after"),
+            (
+                (
+                    "breaking" if one.is_breaking else "",
+                    one.kind,
+                    one.method,
+                    one.path,
+                    one.where,
+                    *("" if side is None else json.dumps(side) for side in (one.before, one.after)),
+                )
+                for one in found
+            ),
+        )
+        out.print(f"{len(found)} changes, {breaking} of them breaking", markup=False)
+    if check and breaking:
+        raise Exit(1)
 
 
 def load(source: str) -> bytes:

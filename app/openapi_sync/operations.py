@@ -39,7 +39,7 @@ _UNSENT_METHODS = ("trace", "query")
 _ABOUT_ITSELF = re.compile(r"/openapi\.json\Z|/(?:docs|redoc|health)")
 """The paths under which a service speaks of itself, whatever follows the last three."""
 _SENDABLE_PATH = re.compile(r"/[^\x00-\x20\x7f?#\\]*\Z")
-_TEMPLATE_VARIABLE = re.compile(r"\{([^{}]+)\}")
+TEMPLATE_VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 
 def operations(document: Document) -> Iterator[Operation | Skipped]:
@@ -129,7 +129,7 @@ class _Walk:
             piece,
             notes,
             self._parameters.collect(piece.parameters, (*place, "parameters"), notes),
-            tuple(dict.fromkeys(_TEMPLATE_VARIABLE.findall(path))) if kind is OperationKind.CALL else (),
+            tuple(dict.fromkeys(TEMPLATE_VARIABLE.findall(path))) if kind is OperationKind.CALL else (),
             (not self._is_swagger2 and listed_servers(piece.servers)) or self._shared_servers,
         )
         problem = _path_problem(kind, path)

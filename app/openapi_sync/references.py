@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+import msgspec
 from msgspec import Raw
 
 from app.openapi_sync.oddities import Notes, Place, quote
@@ -50,6 +51,22 @@ class References:
         notes.add(place, "this is not an object")
         return None
 
+    def at(self, place: Place, kind: type[P]) -> P | object:
+        """What stands at a place, references on the way there followed. Raises ``Dangling``."""
+        node, path = self._root, "#"
+        for key in place:
+            inside = self._inside(path, node)
+            for _ in range(MAX_CHAIN):
+                if not isinstance(inside, dict) or key in inside or "$ref" not in inside:
+                    break
+                path = _plain(str(msgspec.json.decode(inside["$ref"])))
+                node = self._raw(path)
+                inside = self._inside(path, node)
+            step = str(key).replace("~", "~0").replace("/", "~1")
+            path = f"{path}/{step}"
+            node = self._step(inside, step, path)
+        return take(kind, node)
+
     def _end(self, found: object, kind: type[P]) -> object:
         for _ in range(MAX_CHAIN):
             if not isinstance(found, kind) or not isinstance(found.ref, str):
@@ -74,11 +91,14 @@ class References:
             raise Dangling(f"the reference {quote(reference)} has more than {MAX_STEPS} steps")
         node, path = self._root, "#"
         for step in steps:
-            if path not in self._opened:
-                self._opened[path] = children(node)
-            node = self._step(self._opened[path], step, reference)
+            node = self._step(self._inside(path, node), step, reference)
             path = f"{path}/{step}"
         return node
+
+    def _inside(self, path: str, node: Raw) -> Section | None:
+        if path not in self._opened:
+            self._opened[path] = children(node)
+        return self._opened[path]
 
     def _step(self, around: Section | None, step: str, reference: str) -> Raw:
         token = step.replace("~1", "/").replace("~0", "~")

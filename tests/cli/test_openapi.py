@@ -134,3 +134,44 @@ class TestPlan:
 
     def test_misses_a_file(self, cli, tmp_path):
         assert cli("openapi", "plan", str(tmp_path / "none"))[0] == USAGE
+
+
+class TestDiff:
+    @pytest.fixture
+    def files(self, tmp_path) -> tuple[str, str]:
+        """Two versions: one operation gone, one with another summary, one new."""
+        old, new = tmp_path / "old.json", tmp_path / "new.yaml"
+        paths = {"/a": {"get": {}}, "/b": {"get": {"summary": "B"}}}
+        old.write_text(json.dumps({"openapi": "3.0.0", "paths": paths}))
+        new.write_text("openapi: 3.1.0\npaths: {/b: {get: {}}, /c: {get: {}}}")
+        return str(old), str(new)
+
+    def test_tells_what_changed(self, cli, files):
+        code, printed, _ = cli("openapi", "diff", *files)
+        assert (code, printed.splitlines()) == (
+            0,
+            [
+                "breaking\toperation_removed\tGET\t/a\t\t\t",
+                "\toperation_added\tGET\t/c\t\t\t",
+                "2 changes, 1 of them breaking",
+            ],
+        )
+
+    def test_tells_it_as_json(self, cli, files):
+        _, printed, _ = cli("openapi", "diff", *files, "--json")
+        told = json.loads(printed)
+        assert (told["old"]["openapi"], told["new"]["openapi"], told["breaking"]) == ("3.0.0", "3.1.0", 1)
+        assert told["changes"][0] == {
+            "kind": "operation_removed",
+            "method": "GET",
+            "path": "/a",
+            "where": "",
+            "before": None,
+            "after": None,
+            "breaking": True,
+        }
+
+    def test_fails_for_what_breaks_when_asked_to(self, cli, files):
+        old, new = files
+        assert cli("openapi", "diff", old, new, "--check")[0] == 1
+        assert cli("openapi", "diff", new, new, "--check")[0] == 0
