@@ -4,6 +4,7 @@ import zlib
 from dataclasses import dataclass, field
 
 from app.models import OpenApiDocument
+from app.openapi_sync.differences import Difference, differences
 from app.openapi_sync.document import read
 from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.operation import Operation, Skipped
@@ -20,19 +21,23 @@ class Reading:
     """The bytes as they came, by zlib."""
     is_known: bool
     """Whether these bytes are those that the last sync of this source had."""
+    differences: tuple[Difference, ...] = ()
+    """From the document that it was to be compared with."""
 
 
-def read_document(raw: bytes, known: OpenApiDocument | None) -> Reading:
-    """Raises what ``read`` and ``operations`` raise."""
-    return _reading(raw, None, known)
+def read_document(raw: bytes, known: OpenApiDocument | None, *, before: bytes | None = None) -> Reading:
+    """``before``: an older document, compressed. Raises what ``read`` and ``operations`` raise."""
+    return _reading(raw, None, known, before)
 
 
-def read_again(compressed: bytes, known: OpenApiDocument) -> Reading:
+def read_again(compressed: bytes, known: OpenApiDocument, *, before: bytes | None = None) -> Reading:
     """The ``known`` document: it has not changed, but the selection or the handlers may have."""
-    return _reading(zlib.decompress(compressed), compressed, known)
+    return _reading(zlib.decompress(compressed), compressed, known, before)
 
 
-def _reading(raw: bytes, compressed: bytes | None, known: OpenApiDocument | None) -> Reading:
+def _reading(
+    raw: bytes, compressed: bytes | None, known: OpenApiDocument | None, before: bytes | None
+) -> Reading:
     document = read(raw)
     return Reading(
         content_hash=document.content_hash,
@@ -41,4 +46,5 @@ def _reading(raw: bytes, compressed: bytes | None, known: OpenApiDocument | None
         described=tuple(operations(document)),
         compressed=compressed or zlib.compress(raw),
         is_known=known is not None and known.content_hash == document.content_hash,
+        differences=tuple(differences(read(zlib.decompress(before)), document)) if before else (),
     )

@@ -1,3 +1,5 @@
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -7,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from app.db.base import Json
 from app.handlers.targets import Method
 from app.openapi_sync.changes import Action, HandlerChange, differences
+from app.openapi_sync.differences import Difference, Kind
 from app.openapi_sync.options import OnMissing, SyncOptions
 from app.openapi_sync.selection import Criteria, Selection
 from app.openapi_sync.writing import Synced
@@ -125,6 +128,23 @@ class PossibleRenameRead(Shown):
     candidates: list[CandidateRead]
 
 
+class DifferenceRead(Shown):
+    """What changed for those who call an operation; ``where`` is the input, such as ``query/limit`` or
+    ``body/address/street``, or nothing."""
+
+    kind: Kind
+    method: str
+    path: str
+    where: str
+    before: object
+    after: object
+    breaking: bool = Field(description="Whether a request that was right may not be any more.")
+
+    @classmethod
+    def of(cls, one: Difference) -> Self:
+        return cls(**asdict(one), breaking=one.is_breaking)
+
+
 class ChangeRead(Shown):
     """What would happen to one handler; ``changes`` is what would be written, before and after."""
 
@@ -134,9 +154,10 @@ class ChangeRead(Shown):
     method: str
     path: str
     changes: dict[str, object]
+    breaking: bool = Field(description="Whether `differences` has a breaking one of this operation.")
 
     @classmethod
-    def of(cls, change: HandlerChange) -> Self:
+    def of(cls, change: HandlerChange, broken: AbstractSet[tuple[str, str]]) -> Self:
         return cls(
             action=change.action,
             id=change.handler.id if change.handler else None,
@@ -144,6 +165,7 @@ class ChangeRead(Shown):
             method=change.method,
             path=change.path,
             changes={to_camel(column): values for column, values in differences(change).items()},
+            breaking=change.handler is not None and (change.handler.method, change.handler.path) in broken,
         )
 
 
@@ -162,6 +184,9 @@ class SyncResult(Shown):
     document_hash: str = Field(description="SHA-256 of the document's bytes, in hexadecimal.")
     not_modified: bool = Field(description="The document is that of the last sync from the same source.")
     dry_run: bool
+    differences: list[DifferenceRead] = Field(
+        default_factory=list, description="From the document that was synced last. Of a dry run only."
+    )
     handlers: list[ChangeRead] = Field(
         default_factory=list, description="The plan: what would happen to each handler. Of a dry run only."
     )
@@ -169,9 +194,13 @@ class SyncResult(Shown):
     @classmethod
     def of(cls, synced: Synced) -> Self:
         reading, plan = synced.arrived.reading, synced.plan
-        plan_of_a_dry_run = (
-            {"handlers": [ChangeRead.of(change) for change in synced.changes]} if synced.dry_run else {}
-        )
+        plan_of_a_dry_run: Json = {}
+        if synced.dry_run:
+            broken = {(one.method, one.path) for one in reading.differences if one.is_breaking}
+            plan_of_a_dry_run = {
+                "handlers": [ChangeRead.of(change, broken) for change in synced.changes],
+                "differences": [DifferenceRead.of(one) for one in reading.differences],
+            }
         return cls(
             **synced.counts,
             degraded=synced.degraded,
@@ -199,12 +228,12 @@ class SyncResult(Shown):
 
     def next(self) -> Json:
         """What the same sync would find now, as ``found_again`` takes it."""
-        told = self.model_dump(mode="json", by_alias=True, exclude={"handlers"})
+        told = self.model_dump(mode="json", by_alias=True, exclude={"handlers", "differences"})
         unchanged = self.created + self.updated + self.unchanged
         return told | {"created": 0, "updated": 0, "restored": 0, "unchanged": unchanged}
 
     @classmethod
     def found_again(cls, told: object, *, dry_run: bool) -> Self:
         result = cls.model_validate(told)
-        plan_of_a_dry_run: Json = {"handlers": []} if dry_run else {}
+        plan_of_a_dry_run: Json = {"handlers": [], "differences": []} if dry_run else {}
         return result.model_copy(update={"not_modified": True, "dry_run": dry_run, **plan_of_a_dry_run})

@@ -54,7 +54,7 @@ class SyncService:
             return settled
         is_same = raw is None and known is not None
         arrived = Arrived(
-            reading=await self._read(raw, known),
+            reading=await self._read(integration_id, raw, known, options),
             source=source_of(url),
             integration_name=request.integration_name,
             etag=known.etag if is_same and known else fetched.etag,
@@ -70,7 +70,7 @@ class SyncService:
             known = await documents.find_latest(integration_id, UPLOAD)
         if settled := await self._find_settled(integration_id, known, raw, options):
             return settled
-        arrived = Arrived(reading=await self._read(raw, known), source=UPLOAD)
+        arrived = Arrived(reading=await self._read(integration_id, raw, known, options), source=UPLOAD)
         return await self._write(integration_id, arrived, options)
 
     async def _look_up(
@@ -101,12 +101,20 @@ class SyncService:
             return None
         return SyncResult.found_again(known.settled["result"], dry_run=options.dry_run)
 
-    async def _read(self, raw: bytes | None, known: OpenApiDocument | None) -> Reading:
-        if raw is not None or known is None:
-            return await _in_turn(read_document, raw or b"", known)
+    async def _read(
+        self, integration_id: UUID, raw: bytes | None, known: OpenApiDocument | None, options: SyncOptions
+    ) -> Reading:
+        """A dry run also compares with what was synced last."""
+        before = compressed = None
         async with self._database.transaction(self._context.tenant_id) as session:
-            compressed = await DocumentRepository(session, self._context.tenant_id).content(known.id)
-        return await _in_turn(read_again, compressed, known)
+            documents = DocumentRepository(session, self._context.tenant_id)
+            if options.dry_run and (latest := await documents.find_latest(integration_id)):
+                before = await documents.content(latest.id)
+            if raw is None and known is not None:
+                compressed = await documents.content(known.id)
+        if compressed is not None and known is not None:
+            return await _in_turn(read_again, compressed, known, before=before)
+        return await _in_turn(read_document, raw or b"", known, before=before)
 
     async def _write(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> SyncResult:
         """Somebody may take a planned name before we do; the second plan knows that name."""

@@ -117,7 +117,7 @@ class TestSync:
         planned = await sofa.sync(dry_run=True)
 
         assert second == {**first, "created": 0, "unchanged": 3, "notModified": True}
-        assert planned == {**second, "dryRun": True, "handlers": []}
+        assert planned == {**second, "dryRun": True, "handlers": [], "differences": []}
 
     async def test_reads_it_again_once_a_handler_has_changed(self, sofa, monkeypatch):
         await sofa.sync(PETS)
@@ -400,6 +400,26 @@ class TestDryRun:
         assert planned["show-pet"]["action"] == "mark_missing"
         assert planned["show-pet"]["changes"].keys() == {"missingSince"}
         assert await everything(database, acme) == before
+
+    async def test_tells_what_would_break_callers(self, sofa):
+        await sofa.sync(PETS)
+        required = {**query("owner"), "required": True}
+        listed = {
+            "/pets": {**get("listPets", parameters=[query("limit"), required]), "post": PETS["/pets"]["post"]}
+        }
+        result = await sofa.sync(listed, dry_run=True)
+
+        assert [
+            (one["kind"], one["path"], one["where"], one["breaking"]) for one in result["differences"]
+        ] == [
+            ("required_input_added", "/pets", "query/owner", True),
+            ("operation_removed", "/pets/{petId}", "", True),
+        ]
+        assert {one["name"]: one["breaking"] for one in result["handlers"]} == {
+            "list-pets": True,
+            "show-pet": True,
+        }
+        assert "differences" not in await sofa.sync()
 
     async def test_names_the_handlers_it_would_make(self, sofa):
         result = await sofa.sync(PETS, dry_run=True)
