@@ -54,7 +54,7 @@ _STRING_TAG = _CORE_TAG + "str"
 
 
 def yaml_as_json(raw: bytes) -> bytes:
-    """What ``parse_yaml`` finds, as ``{"value", "oddities"}``. Written by msgspec: orjson stops at 254 levels."""
+    """What ``parse_yaml`` finds, as ``{"value", "oddities"}``; orjson would stop at 254 levels."""
     value, oddities = parse_yaml(raw)
     told = [(oddity.pointer, oddity.message) for oddity in oddities]
     return msgspec.json.encode({"value": value, "oddities": told})
