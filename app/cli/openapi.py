@@ -2,25 +2,39 @@
 
 import asyncio
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urljoin
 
 from typer import Argument, BadParameter, Exit, Option, Typer
 
 from app.cli.output import complain, out, show_table
 from app.core import settings as configuration
+from app.core.egress.calls import Answer, Call, CallClient
 from app.core.egress.fetch import FetchClient
 from app.core.egress.policy import EgressPolicy
+from app.core.ids import new_id
+from app.core.secret import Secret
+from app.executions.caller import MAX_RESPONSE_BYTES
+from app.executions.outgoing import Invocation, OutgoingRequest, Values
+from app.executions.redaction import Redactor
+from app.executions.request import build
+from app.handlers.arguments import DEFAULT_TIMEOUT_MS
+from app.handlers.targets import TARGET, OperationTarget
 from app.openapi_sync.differences import differences
 from app.openapi_sync.document import read
 from app.openapi_sync.fetching import fetch_document
-from app.openapi_sync.offline import OfflinePlan, plan_offline
+from app.openapi_sync.offline import OfflinePlan, find_operation, plan_offline
 
 commands = Typer(
     help="The description of this API, and plans for others.", no_args_is_help=True, add_completion=False
 )
 
+Source = Annotated[str, Argument(metavar="FILE|URL", help="An OpenAPI document, JSON or YAML.")]
+HTTP = ("http://", "https://")
 DEFAULT_FILE = Path("openapi/openapi.json")
 
 
@@ -45,7 +59,7 @@ def export(
 
 @commands.command()
 def plan(
-    source: Annotated[str, Argument(metavar="FILE|URL", help="An OpenAPI document, JSON or YAML.")],
+    source: Source,
     *,
     name: Annotated[str, Option(help="The integration's name, which handler names do not repeat.")] = "",
     as_json: Annotated[bool, Option("--json", help="The plan as JSON.")] = False,
@@ -97,9 +111,91 @@ def diff(
         raise Exit(1)
 
 
+@commands.command()
+def call(
+    source: Source,
+    operation: Annotated[str, Argument(help="Its operationId, its handler's name, or `METHOD /path`.")],
+    *,
+    args: Annotated[str, Option(help="The arguments, a JSON object.")] = "{}",
+    base_url: Annotated[
+        str | None, Option(help="Where it is served. Default: the document's server.")
+    ] = None,
+    secret: Annotated[
+        list[str] | None,
+        Option(help="`KEY=VALUE`, or `KEY` for the variable of the environment; repeatable."),
+    ] = None,
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the request, and do not send it.")] = False,
+) -> None:
+    """Call an operation as its handler would, and print request and answer, without the secrets in them."""
+    found = find_operation(load(source), operation)
+    target = TARGET.validate_python(found.target())
+    if not isinstance(target, OperationTarget):
+        raise BadParameter("is a webhook, which is received and not sent", param_hint="OPERATION")
+    invocation = Invocation(
+        idempotency_key="dry-run" if dry_run else str(new_id()),
+        base_url=base_url or _served_at(source, target),
+        default_args=found.default_args,
+        args=_object(args),
+    )
+    request = build(target, invocation, Values(secrets=dict(_secret(one) for one in secret or [])))
+    redactor = Redactor(request.secrets_used)
+    _show_message(f"{request.method} {redactor.text(request.url)}", request.headers, request.body, redactor)
+    if not dry_run:
+        answer = asyncio.run(_send(request))
+        out.print()
+        _show_message(f"HTTP {answer.status}", answer.headers, answer.body, redactor)
+
+
+def _served_at(source: str, target: OperationTarget) -> str:
+    """The server that the document names, relative to where it is if that is an address."""
+    return urljoin(source, target.server or "") if source.startswith(HTTP) else target.server or ""
+
+
+def _object(text: str) -> dict[str, object]:
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise BadParameter(f"is not JSON: {error}", param_hint="--args") from error
+    if not isinstance(value, dict):
+        raise BadParameter("must be a JSON object", param_hint="--args")
+    return value
+
+
+def _secret(given: str) -> tuple[str, Secret]:
+    key, equals, value = given.partition("=")
+    if not equals and key not in os.environ:
+        raise BadParameter(f"the environment has no {key}", param_hint="--secret")
+    return key, Secret(value if equals else os.environ[key])
+
+
+async def _send(request: OutgoingRequest) -> Answer:
+    async with CallClient(EgressPolicy(configuration.load().egress_allow)) as client:
+        return await client.call(
+            Call(
+                method=request.method,
+                url=request.url,
+                headers=request.headers,
+                body=request.body,
+                timeout_ms=DEFAULT_TIMEOUT_MS,
+                max_response_bytes=MAX_RESPONSE_BYTES,
+            )
+        )
+
+
+def _show_message(
+    first: str, headers: Sequence[tuple[str, str]], body: bytes | None, redactor: Redactor
+) -> None:
+    out.print(first, markup=False)
+    for name, value in redactor.headers(headers):
+        out.print(f"{name}: {value}", markup=False)
+    if body:
+        out.print()
+        out.print(redactor.body(body).decode(errors="replace"), markup=False)
+
+
 def load(source: str) -> bytes:
     """A file, or what an address answers within the settings' limit and egress policy."""
-    if not source.startswith(("http://", "https://")):
+    if not source.startswith(HTTP):
         try:
             return Path(source).read_bytes()
         except OSError as error:

@@ -4,6 +4,7 @@ Unprocessable                 422
 ├── DocumentUnreadable        neither JSON nor YAML; names line and column
 │   └── GotHtmlPage           a login page or an error page, most of the time
 ├── NotOpenApi                names what is missing
+├── OperationUnknown          of a command that is about one operation
 └── DocumentTooComplex        a limit of depth, aliases, nodes, operations, time or memory
 Conflict                      409
 └── TooManyMissing            the document would drop most handlers; ``force`` overrides
@@ -36,6 +37,10 @@ class NotOpenApi(Unprocessable):
 
 class DocumentTooComplex(Unprocessable):
     """The document goes beyond a limit that keeps reading it bounded."""
+
+
+class OperationUnknown(Unprocessable):
+    """The document has no such operation, or several."""
 
 
 class TooManyMissing(Conflict):

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from app.core.memory import peak_bytes
 from app.openapi_sync.document import read
-from app.openapi_sync.oddities import Oddity
-from app.openapi_sync.operation import Skipped
+from app.openapi_sync.errors import OperationUnknown
+from app.openapi_sync.oddities import Oddity, quote
+from app.openapi_sync.operation import Operation, Skipped
 from app.openapi_sync.operations import operations
 from app.openapi_sync.plan import Creation, plan
 
@@ -43,6 +44,23 @@ def plan_offline(raw: bytes, integration_name: str) -> OfflinePlan:
         plan_ms=(planned - parsed) * MILLI,
         peak_mb=(peak_bytes() - size + document.peak_bytes) / 2**20,
     )
+
+
+def find_operation(raw: bytes, wanted: str) -> Operation:
+    """The operation of this id, of the handler's name that it would get, or of ``METHOD /path``.
+
+    Raises what ``read`` and ``operations`` raise, and ``OperationUnknown``.
+    """
+    made = plan([], operations(read(raw)), taken_names=frozenset(), integration_name="")
+    for names in (
+        lambda one: one.operation.operation_id,
+        lambda one: one.name,
+        lambda one: f"{one.operation.method} {one.operation.path}",
+    ):
+        found = [one.operation for one in made.create if names(one) == wanted]
+        if len(found) == 1:
+            return found[0]
+    raise OperationUnknown(f"no one operation is called {quote(wanted)}")
 
 
 def _processor_s() -> float:

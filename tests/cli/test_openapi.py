@@ -175,3 +175,85 @@ class TestDiff:
         old, new = files
         assert cli("openapi", "diff", old, new, "--check")[0] == 1
         assert cli("openapi", "diff", new, new, "--check")[0] == 0
+
+
+class TestCall:
+    DOCUMENT = {
+        "openapi": "3.1.0",
+        "servers": [{"url": "https://api.example.com/v1"}],
+        "paths": {
+            "/pets/{petId}": {
+                "post": {
+                    "operationId": "updatePet",
+                    "security": [{"key": []}],
+                    "parameters": [{"name": "tags", "in": "query", "style": "pipeDelimited"}],
+                    "requestBody": {"content": {"application/json": {"schema": {}}}},
+                }
+            }
+        },
+        "webhooks": {"newPet": {"post": {}}},
+        "components": {"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Auth"}}},
+    }
+    ARGS = '{"petId": "a/b", "tags": ["x", "y"], "name": "Rex"}'
+
+    @pytest.fixture
+    def file(self, tmp_path) -> str:
+        file = tmp_path / "document.json"
+        file.write_text(json.dumps(self.DOCUMENT))
+        return str(file)
+
+    @pytest.mark.parametrize("name", ["updatePet", "update-pet", "POST /pets/{petId}"])
+    def test_prints_the_request_without_its_secrets(self, cli, file, monkeypatch, name):
+        monkeypatch.setenv("API_KEY", "very-secret")
+        code, printed, _ = cli(
+            "openapi", "call", file, name, "--args", self.ARGS, "--secret", "API_KEY", "--dry-run"
+        )
+        assert (code, printed.splitlines()) == (
+            0,
+            [
+                "POST https://api.example.com/v1/pets/a%2Fb?tags=x%7Cy",
+                "X-Auth: [redacted]",
+                "Content-Type: application/json",
+                "Idempotency-Key: dry-run",
+                "",
+                '{"name":"Rex"}',
+            ],
+        )
+
+    def test_goes_where_it_is_told(self, cli, file):
+        options = ("--args", self.ARGS, "--base-url", "https://other.example/v1", "--dry-run")
+        _, printed, _ = cli("openapi", "call", file, "updatePet", *options)
+        assert printed.splitlines()[0] == "POST https://other.example/v1/pets/a%2Fb?tags=x%7Cy"
+
+    @pytest.mark.parametrize(
+        ("name", "options", "says"),
+        [
+            ("updatePet", (), "/petId: The path parameter is required."),
+            ("updatePet", ("--args", '{"petId": ".."}'), "segment"),
+            ("removePet", (), "no one operation is called removePet"),
+            ("updatePet", ("--args", "["), "is not JSON"),
+            ("updatePet", ("--args", "[]"), "must be a JSON object"),
+            ("updatePet", ("--secret", "NOWHERE_TO_BE_FOUND"), "NOWHERE_TO_BE_FOUND"),
+            ("new-pet-post", (), "no one operation"),
+            ("new-pet", (), "is a webhook"),
+        ],
+    )
+    def test_says_what_is_wrong(self, cli, file, name, options, says):
+        code, printed, complaint = cli("openapi", "call", file, name, *options, "--dry-run")
+        assert (code != 0, printed) == (True, "")
+        assert says in " ".join(complaint.split())
+
+    def test_sends_it_and_prints_the_answer(self, cli, file, monkeypatch, published):
+        monkeypatch.setenv("JACKFIELD_EGRESS_ALLOW", "127.0.0.1")
+        origin = published.removesuffix("/openapi.yaml")
+        code, printed, _ = cli("openapi", "call", published, "listPets", "--base-url", origin)
+        lines = printed.splitlines()
+        assert (code, lines[0]) == (0, f"GET {origin}/pets")
+        assert "HTTP 200" in lines
+        assert lines[-1] == "paths: {/pets: {get: {operationId: listPets}}}"
+
+    def test_sends_nothing_where_requests_may_not_go(self, cli, file):
+        options = ("--args", self.ARGS, "--base-url", "http://127.0.0.1:9")
+        code, _, complaint = cli("openapi", "call", file, "updatePet", *options)
+        assert code == 1
+        assert "127.0.0.1" in complaint
