@@ -17,12 +17,13 @@ from app.core.strict_json import pointer
 from app.core.templates import Renderer
 from app.core.url_path import climbs, quote_value
 from app.executions.authentication import Login, authenticate
-from app.executions.errors import ArgumentInvalid, BaseUrlMissing, BodyNotSupported
+from app.executions.errors import ArgumentInvalid, BaseUrlMissing
 from app.executions.outgoing import Invocation, OutgoingRequest, Values
-from app.executions.parameters import form, json_text, serialize
+from app.executions.parameters import serialize
+from app.executions.request_bodies import encoded_body
 from app.handlers.arguments import lay_over, without_policy
 from app.handlers.bounds import excess
-from app.handlers.targets import Location, OperationTarget, Parameter, is_form, is_json
+from app.handlers.targets import Location, OperationTarget, Parameter
 
 _LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie")
 _SORTED_KEYS = frozenset({*_LOCATIONS, "body"})
@@ -204,21 +205,9 @@ def _body(
         if inputs.is_sorted:
             raise ArgumentInvalid(errors=[Fault("/body", "The body is required.")])
         value = {}
-    return (None, None) if value is None else _encoded(value, target.body.content_types)
-
-
-def _encoded(value: object, content_types: list[str]) -> tuple[bytes, str]:
-    for content_type in content_types or ["*/*"]:
-        if is_json(content_type):
-            return json_text(value), content_type
-        if content_type in {"*/*", "application/*"}:
-            return json_text(value), "application/json"
-    for content_type in content_types:
-        if is_form(content_type) and isinstance(value, Mapping):
-            return form(value).encode(), content_type
-        if content_type.startswith("text/") and isinstance(value, str):
-            return value.encode(), content_type
-    raise BodyNotSupported
+    if value is None:
+        return None, None
+    return encoded_body(value, target.body.content_types, ("body",) if inputs.is_sorted else ())
 
 
 def _pair(item: tuple[str, str]) -> str:

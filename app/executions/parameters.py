@@ -87,23 +87,24 @@ def _deep(name: str, value: object) -> list[str]:
     elif isinstance(value, list):
         below = [(f"{name}%5B{index}%5D", item) for index, item in enumerate(value)]
     else:
-        return [f"{name}={quote_value(_scalar(value))}"]
+        return [f"{name}={quote_value(scalar(value))}"]
     return [pair for path, item in below for pair in _deep(path, item)]
 
 
 def _written(value: object, encode: Callable[[str], str]) -> Text:
     if isinstance(value, Mapping):
-        return {encode(key): encode(_scalar(item)) for key, item in value.items()}
+        return {encode(key): encode(scalar(item)) for key, item in value.items()}
     if isinstance(value, list):
-        return [encode(_scalar(item)) for item in value]
-    return encode(_scalar(value))
+        return [encode(scalar(item)) for item in value]
+    return encode(scalar(value))
 
 
 def _field(value: object) -> Text:
-    return quote_value(_scalar(value)) if isinstance(value, Mapping) else _written(value, quote_value)
+    return quote_value(scalar(value)) if isinstance(value, Mapping) else _written(value, quote_value)
 
 
-def _scalar(value: object) -> str:
+def scalar(value: object) -> str:
+    """Text as it is, nothing for null, anything else as JSON."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json_text(value).decode()
