@@ -30,7 +30,7 @@ DefaultArgs = Annotated[
 ]
 Methods = Annotated[
     list[Method],
-    Field(min_length=1, max_length=7, description="How the webhook may be called; the order means nothing."),
+    Field(min_length=1, max_length=8, description="How the webhook may be called; the order means nothing."),
     AfterValidator(_in_order),
 ]
 Verified = Annotated[

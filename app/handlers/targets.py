@@ -22,7 +22,7 @@ TEMPLATE_NAMESPACES = frozenset({"args", "credentials", "secrets"})
 DEFAULTS_NAMESPACES = frozenset({"credentials", "secrets"})
 """What the values of `defaultArgs` may refer to; nothing else in them is a template."""
 
-Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
 Location = Literal["path", "query", "header", "cookie"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 ParameterName = Annotated[str, Field(min_length=1, max_length=256)]

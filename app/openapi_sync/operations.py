@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 
@@ -29,13 +30,13 @@ MAX_CPU_SECONDS = 5
 MAX_SIZE = 1_000_000
 """Parameters, properties and the like of all operations: a few kilobytes that all of them refer to could
 otherwise multiply into gigabytes."""
+MAX_METHODS = 64
 MAX_TAGS = 64
 LONGEST_PATH = 2048
 LONGEST_OPERATION_ID = 512
 LONGEST_SUMMARY = 512
 
-_METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
-_UNSENT_METHODS = ("trace", "query")
+_METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "query")
 _ABOUT_ITSELF = re.compile(r"/openapi\.json\Z|/(?:docs|redoc|health)")
 """The paths under which a service speaks of itself, whatever follows the last three."""
 _SENDABLE_PATH = re.compile(r"/[^\x00-\x20\x7f?#\\]*\Z")
@@ -146,9 +147,7 @@ class _Walk:
                 )
             else:
                 yield self._operation(item, method, operation)
-        for method in _UNSENT_METHODS:
-            if getattr(piece, method) is not None:
-                yield Skipped(method.upper(), path, f"{method.upper()} requests are not sent")
+        yield from _unsent(path, piece)
 
     def _operation(self, item: _PathItem, method: str, stated: object) -> Operation | Skipped:
         verb, place = method.upper(), (*item.place, method)
@@ -226,6 +225,13 @@ def _sections(described: Description) -> dict[str, dict[str, msgspec.Raw]]:
             "#/components/securitySchemes": components.security_schemes,
         }
     return {reference: section for reference, section in found.items() if isinstance(section, dict)}
+
+
+def _unsent(path: str, piece: PathItem) -> Iterator[Skipped]:
+    """TRACE, and what OpenAPI 3.2 lets a document name besides."""
+    named = piece.additional if isinstance(piece.additional, dict) else {}
+    for method in (*(["TRACE"] if piece.trace is not None else []), *islice(named, MAX_METHODS)):
+        yield Skipped(quote(method), path[:LONGEST_PATH], f"{quote(method)} requests are not sent")
 
 
 def _path(kind: OperationKind, key: str) -> str:

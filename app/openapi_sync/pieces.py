@@ -85,8 +85,9 @@ class PathItem(Piece):
     options: OperationPiece | None = None
     head: OperationPiece | None = None
     patch: OperationPiece | None = None
+    query: OperationPiece | None = None
     trace: Raw | None = None
-    query: Raw | None = None
+    additional: dict[str, Raw] | None = field(name="additionalOperations", default=None)
 
 
 class SchemePiece(Piece):

@@ -36,7 +36,7 @@ Url = Annotated[
 ]
 Tags = Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=200)]
 PathPrefixes = Annotated[list[Annotated[str, Field(min_length=1, max_length=2048)]], Field(max_length=200)]
-Methods = Annotated[list[Annotated[Method, BeforeValidator(_in_capitals)]], Field(max_length=7)]
+Methods = Annotated[list[Annotated[Method, BeforeValidator(_in_capitals)]], Field(max_length=8)]
 MissingPolicy = Annotated[
     OnMissing, Field(description="What becomes of handlers whose operation the document lacks.")
 ]

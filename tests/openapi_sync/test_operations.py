@@ -78,6 +78,10 @@ class TestOperation:
         assert (found.kind, found.path) == (OperationKind.STORE, "webhooks/newPet")
         assert found.target() == {"kind": "store"}
 
+    def test_may_be_a_query(self):
+        found = only(read(b'{"openapi": "3.2.0", "paths": {"/a": {"query": {"operationId": "q"}}}}'))
+        assert (found.method, found.target()["method"]) == ("QUERY", "QUERY")
+
     def test_ignores_an_operation_id_that_is_no_text(self):
         found = only(openapi({"/a": {"get": {"operationId": 7}}}))
         assert found.operation_id is None
@@ -123,8 +127,9 @@ class TestSkipped:
         assert isinstance(first, Operation)
         assert second.reason == "the path is described twice"
 
-    def test_passes_over_methods_that_are_not_sent(self):
-        assert only_skipped(openapi({"/a": {"trace": {}}})).method == "TRACE"
+    @pytest.mark.parametrize("item", [{"trace": {}}, {"additionalOperations": {"TRACE": {}}}])
+    def test_passes_over_methods_that_are_not_sent(self, item):
+        assert only_skipped(openapi({"/a": item})).method == "TRACE"
 
     def test_ignores_extensions(self):
         assert list(operations(openapi({"x-a": {"get": {}}, "/a": {"x-get": {}, "summary": ""}}))) == []

@@ -47,7 +47,7 @@ ORIGINS = 4096
 """That are remembered in the form in which aiohttp wants them."""
 INTERIM = frozenset({*range(100, 200)} - {101})
 BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "QUERY"})
 
 _Said = tuple[int, tuple[tuple[bytes, bytes], ...], bytes, bool]
 """Status, headers, body, and whether that was cut."""

@@ -20,7 +20,7 @@ from app.core.errors import UpstreamTimedOut
 if TYPE_CHECKING:
     from app.core.egress.call_engine import CallEngine
 
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"})
 
 
 @dataclass(slots=True, kw_only=True)
