@@ -77,7 +77,7 @@ def read(raw: bytes) -> Document:
         _check_count(made.text)
         description = _description(made.text)
     if description is None:
-        raise NotOpenApi(_kind_of(orjson.loads(made.text)))
+        raise NotOpenApi(_kind_of(made.text))
     version = _version(description)
     if version is None or not any(isinstance(one, dict) for one in (description.paths, description.webhooks)):
         raise NotOpenApi(_what_is_missing(description))
@@ -122,13 +122,11 @@ def _as_json(raw: bytes) -> JsonText:
         raise GotHtmlPage
     if is_json(text):
         return JsonText(text, oddities)
-    try:
-        return JsonText(
-            orjson.dumps(orjson.loads(text)), oddities
-        )  # it takes a little more than msgspec does
+    try:  # orjson says where something is wrong, and may take what msgspec does not
+        return JsonText(orjson.dumps(orjson.loads(text)), oddities)
     except orjson.JSONEncodeError:
         raise DocumentTooComplex("the document is nested too deeply") from None
-    except orjson.JSONDecodeError as error:  # and says where something is wrong
+    except orjson.JSONDecodeError as error:
         is_meant = text.lstrip()[:1] in _JSON_STARTS
         made = _json_of_broken_json(text, error) if is_meant else read_yaml(text)
     return replace(made, oddities=(*oddities, *made.oddities))
@@ -174,9 +172,9 @@ def _version(description: Description) -> str | None:
     return None
 
 
-def _kind_of(value: object) -> str:
-    found = "empty" if value is None else "text, not an object" if isinstance(value, str) else "not an object"
-    return f"the document is {found}"
+def _kind_of(text: bytes) -> str:
+    kinds = {b"n": "empty", b'"': "text, not an object"}
+    return f"the document is {kinds.get(text.lstrip()[:1], 'not an object')}"
 
 
 def _what_is_missing(description: Description) -> str:

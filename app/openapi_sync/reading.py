@@ -10,6 +10,9 @@ from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.operation import Operation, Skipped
 from app.openapi_sync.operations import operations
 
+COMPRESSION = 3
+"""zlib's level: half of the time that its default takes, for a quarter more bytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -44,7 +47,7 @@ def _reading(
         version=document.version,
         warnings=document.warnings,
         described=tuple(operations(document)),
-        compressed=compressed or zlib.compress(raw),
+        compressed=compressed or zlib.compress(raw, COMPRESSION),
         is_known=known is not None and known.content_hash == document.content_hash,
         differences=tuple(differences(read(zlib.decompress(before)), document)) if before else (),
     )

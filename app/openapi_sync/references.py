@@ -59,7 +59,7 @@ class References:
             for _ in range(MAX_CHAIN):
                 if not isinstance(inside, dict) or key in inside or "$ref" not in inside:
                     break
-                path = _plain(str(msgspec.json.decode(inside["$ref"])))
+                path = _local(msgspec.json.decode(inside["$ref"]))
                 node = self._raw(path)
                 inside = self._inside(path, node)
             step = str(key).replace("~", "~0").replace("/", "~1")
@@ -75,9 +75,7 @@ class References:
         raise Dangling(f"the reference leads in a circle or through more than {MAX_CHAIN} others")
 
     def _target(self, reference: str, kind: type[P]) -> object:
-        if not reference.startswith("#"):
-            raise Dangling(f"the reference {quote(reference)} leads out of the document")
-        plain = _plain(reference)
+        plain = _local(reference)
         if (plain, kind) not in self._taken:
             self._taken[plain, kind] = take(kind, self._raw(plain))
         return self._taken[plain, kind]
@@ -109,8 +107,10 @@ class References:
         raise Dangling(f"the reference {quote(reference)} leads nowhere")
 
 
-def _plain(reference: str) -> str:
+def _local(reference: object) -> str:
     """Without the fragment's percent-encoding (RFC 6901, section 6), so that no spelling is read twice."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        raise Dangling(f"the reference {quote(reference)} leads out of the document")
     if "%" not in reference:
         return reference
     return "/".join(unquote(step).replace("/", "~1") for step in reference.split("/"))

@@ -69,6 +69,12 @@ class TestOperations:
         )
         assert told(old, new) == [(Kind.INPUT_BECAME_REQUIRED, "query/limit", None, None)]
 
+    @pytest.mark.parametrize("reference", ["#/x-loop", "other.yaml", 7, []])
+    def test_are_removed_when_their_path_leads_nowhere(self, reference):
+        old = openapi({"/a": {"get": query()}})
+        new = openapi({"/a": {"$ref": reference}}, **{"x-loop": {"$ref": "#/x-loop"}})
+        assert [kind for kind, *_ in told(old, new)] == [Kind.OPERATION_REMOVED]
+
     def test_may_be_served_elsewhere(self):
         old, new = (openapi({"/a": {"get": {}}}, servers=[{"url": url}]) for url in ("/v1", "/v2"))
         assert told(old, new) == [(Kind.SERVER_CHANGED, "", ("/v1",), ("/v2",))]
