@@ -28,6 +28,7 @@ from app.openapi_sync.differences import differences
 from app.openapi_sync.document import read
 from app.openapi_sync.fetching import fetch_document
 from app.openapi_sync.offline import OfflinePlan, find_operation, plan_offline
+from app.openapi_sync.tool_schemas import ToolSchemas
 
 commands = Typer(
     help="The description of this API, and plans for others.", no_args_is_help=True, add_completion=False
@@ -127,7 +128,7 @@ def call(
     dry_run: Annotated[bool, Option("--dry-run", help="Print the request, and do not send it.")] = False,
 ) -> None:
     """Call an operation as its handler would, and print request and answer, without the secrets in them."""
-    found = find_operation(load(source), operation)
+    _, found = find_operation(load(source), operation)
     target = TARGET.validate_python(found.target())
     if not isinstance(target, OperationTarget):
         raise BadParameter("is a webhook, which is received and not sent", param_hint="OPERATION")
@@ -191,6 +192,18 @@ def _show_message(
     if body:
         out.print()
         out.print(redactor.body(body).decode(errors="replace"), markup=False)
+
+
+@commands.command()
+def schema(
+    source: Source,
+    operation: Annotated[str, Argument(help="Its operationId, its handler's name, or `METHOD /path`.")],
+) -> None:
+    """Print what an operation takes and gives, as JSON Schema that stands alone."""
+    document, found = find_operation(load(source), operation)
+    schemas = ToolSchemas(document)
+    told = {"input": schemas.input(found), "output": schemas.output(found)}
+    out.print(json.dumps(told, indent=2, ensure_ascii=False), markup=False)
 
 
 def load(source: str) -> bytes:

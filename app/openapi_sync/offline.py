@@ -4,7 +4,7 @@ import resource
 from dataclasses import dataclass
 
 from app.core.memory import peak_bytes
-from app.openapi_sync.document import read
+from app.openapi_sync.document import Document, read
 from app.openapi_sync.errors import OperationUnknown
 from app.openapi_sync.oddities import Oddity, quote
 from app.openapi_sync.operation import Operation, Skipped
@@ -46,12 +46,13 @@ def plan_offline(raw: bytes, integration_name: str) -> OfflinePlan:
     )
 
 
-def find_operation(raw: bytes, wanted: str) -> Operation:
+def find_operation(raw: bytes, wanted: str) -> tuple[Document, Operation]:
     """The operation of this id, of the handler's name that it would get, or of ``METHOD /path``.
 
     Raises what ``read`` and ``operations`` raise, and ``OperationUnknown``.
     """
-    made = plan([], operations(read(raw)), taken_names=frozenset(), integration_name="")
+    document = read(raw)
+    made = plan([], operations(document), taken_names=frozenset(), integration_name="")
     for names in (
         lambda one: one.operation.operation_id,
         lambda one: one.name,
@@ -59,7 +60,7 @@ def find_operation(raw: bytes, wanted: str) -> Operation:
     ):
         found = [one.operation for one in made.create if names(one) == wanted]
         if len(found) == 1:
-            return found[0]
+            return document, found[0]
     raise OperationUnknown(f"no one operation is called {quote(wanted)}")
 
 

@@ -158,7 +158,7 @@ def take(kind: type[P], raw: Raw) -> P | object:
     try:
         return cast(P, _decoder(kind).decode(raw))
     except (msgspec.DecodeError, RecursionError):
-        return cast(object, _fitted(kind, _value(raw)))
+        return cast(object, _fitted(kind, value_of(raw)))
 
 
 def children(raw: Raw) -> dict[str, Raw] | list[Raw] | None:
@@ -198,7 +198,7 @@ def _by_parts(kind: type[P], raw: Raw) -> P | None:
 
 def _part(hint: Any, raw: Raw) -> Any:
     if hint is Any:
-        return _value(raw)
+        return value_of(raw)
     kind = get_args(hint)[0]
     if kind is Components:
         return _by_parts(kind, raw)
@@ -208,7 +208,7 @@ def _part(hint: Any, raw: Raw) -> Any:
     return {key: take(of, one) for key, one in inside.items()}
 
 
-def _value(raw: Raw) -> object:
+def value_of(raw: Raw) -> object:
     """All that stands in ``raw``, numbers of any size included; None for what is nested too deeply."""
     try:
         return json.loads(bytes(raw))

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from app.openapi_sync.oddities import Notes, Place, quote
-from app.openapi_sync.pieces import P, Piece, children, take
+from app.openapi_sync.pieces import P, Piece, children, take, value_of
 
 MAX_CHAIN = 32
 """References that may lead to references before the chain is given up; it also ends every cycle."""
@@ -36,6 +36,7 @@ class References:
         self._root = Raw(text)
         self._opened: dict[str, Section | None] = dict(opened)
         self._taken: dict[tuple[str, type[Piece]], object] = {}
+        self._values: dict[str, object] = {}
 
     def follow(self, found: object, kind: type[P], place: Place, notes: Notes) -> P | None:
         """The ``kind`` that ``found`` is or stands for; None, and a note, when there is none."""
@@ -53,6 +54,24 @@ class References:
 
     def at(self, place: Place, kind: type[P]) -> P | object:
         """What stands at a place, references on the way there followed. Raises ``Dangling``."""
+        return take(kind, self._raw_at(place))
+
+    def value_at(self, place: Place) -> object:
+        """As ``at``, and all of it."""
+        return self.value(value_of(self._raw_at(place)))
+
+    def value(self, found: object) -> object:
+        """All that ``found`` is or stands for; references inside of it stay. Raises ``Dangling``."""
+        for _ in range(MAX_CHAIN):
+            if not isinstance(found, dict) or not isinstance(reference := found.get("$ref"), str):
+                return found
+            plain = _local(reference)
+            if plain not in self._values:
+                self._values[plain] = value_of(self._raw(plain))
+            found = self._values[plain]
+        raise Dangling(f"the reference leads in a circle or through more than {MAX_CHAIN} others")
+
+    def _raw_at(self, place: Place) -> Raw:
         node, path = self._root, "#"
         for key in place:
             inside = self._inside(path, node)
@@ -65,7 +84,7 @@ class References:
             step = str(key).replace("~", "~0").replace("/", "~1")
             path = f"{path}/{step}"
             node = self._step(inside, step, path)
-        return take(kind, node)
+        return node
 
     def _end(self, found: object, kind: type[P]) -> object:
         for _ in range(MAX_CHAIN):

@@ -257,3 +257,16 @@ class TestCall:
         code, _, complaint = cli("openapi", "call", file, "updatePet", *options)
         assert code == 1
         assert "127.0.0.1" in complaint
+
+
+class TestSchema:
+    def test_tells_what_an_operation_takes_and_gives(self, cli, tmp_path):
+        file = tmp_path / "document.json"
+        answer = {"content": {"application/json": {"schema": {"type": "array"}}}}
+        limit = {"name": "limit", "in": "query", "schema": {"type": "integer"}}
+        operation = {"operationId": "listPets", "parameters": [limit], "responses": {"200": answer}}
+        file.write_text(json.dumps({"openapi": "3.0.0", "paths": {"/pets": {"get": operation}}}))
+        code, printed, _ = cli("openapi", "schema", str(file), "list-pets")
+        told = json.loads(printed)
+        assert (code, told["input"]["properties"]) == (0, {"limit": {"type": "integer"}})
+        assert told["output"]["type"] == "array"
