@@ -22,6 +22,8 @@ from app.replays.router import router as replays
 from app.secrets.router import router as secrets
 from app.services import Services
 from app.tenants.router import router as tenants
+from app.tools.library import DocumentLibrary
+from app.tools.router import router as tools
 from app.web.docs import install_docs
 from app.web.errors_of_fastapi import install
 from app.web.health_router import router as health
@@ -37,6 +39,7 @@ API = (
     secrets,
     handlers,
     openapi_sync,
+    tools,
     manual_executions,
     replays,  # before `executions`, whose `/executions/{execution_id}` would take its addresses
     executions,
@@ -58,6 +61,7 @@ TAGS = {
     "secrets": "Values that nobody reads again.",
     "handlers": "What happens when a webhook address is called.",
     "sync": "Handlers from OpenAPI documents.",
+    "tools": "Handlers as agents see them.",
     "executions": "Calls of handlers, and what became of them.",
     "webhooks": "Where outside systems call.",
     "usage": "What is used up of what a tenant may use.",
@@ -79,6 +83,7 @@ def furnish(app: FastAPI, services: Services) -> FastAPI:
     app.state.database = resources.database
     app.state.key_cache = resources.keys
     app.state.fetch = resources.fetch
+    app.state.library = DocumentLibrary()
     app.state.pepper = resources.system.pepper
     app.state.cursors = CursorSigner(resources.system.cursors)
     app.state.operator_token = resources.settings.operator_token

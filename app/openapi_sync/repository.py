@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import defer
 
@@ -46,6 +47,19 @@ class DocumentRepository(TenantRepository[OpenApiDocument]):
             query = query.where(OpenApiDocument.source == source)
         newest = query.order_by(OpenApiDocument.created_at.desc(), OpenApiDocument.id.desc()).limit(1)
         return (await self.session.scalars(newest)).one_or_none()
+
+    async def latest_of_each_source(self, integration_id: UUID) -> list[UUID]:
+        """The ids of the documents that handlers may come from, newest first."""
+        newest = (
+            select(OpenApiDocument.id, OpenApiDocument.created_at)
+            .where(
+                OpenApiDocument.tenant_id == self.tenant_id, OpenApiDocument.integration_id == integration_id
+            )
+            .ext(distinct_on(OpenApiDocument.source))
+            .order_by(OpenApiDocument.source, OpenApiDocument.created_at.desc(), OpenApiDocument.id.desc())
+            .subquery()
+        )
+        return list(await self.session.scalars(select(newest.c.id).order_by(newest.c.created_at.desc())))
 
     async def content(self, id: UUID) -> bytes:
         """The bytes of a document, compressed. Raises ``NotFound`` when newer ones have taken its place."""

@@ -21,6 +21,7 @@ MAX_DEFINITIONS = 200
 MAX_DEPTH = 32
 MAX_MEMBERS = 64
 """Of ``allOf`` lists that a body's properties are gathered from."""
+LONGEST_DESCRIPTION = 4096
 LARGEST = 128 * 1024
 """Bytes of a schema with its definitions. Of a larger one only the names at its top are told."""
 
@@ -92,6 +93,11 @@ class ToolSchemas:
             return _whole(_flat(parameters, flat, is_body_required=is_required), translation)
         made = None if body is None else translation.schema(body)
         return _whole(_sorted(parameters, made, is_body_required=is_required), translation)
+
+    def description(self, operation: Operation) -> str | None:
+        """What the document says of it at length."""
+        text = self._mapping(operation.place).get("description")
+        return text.strip()[:LONGEST_DESCRIPTION] or None if isinstance(text, str) else None
 
     def output(self, operation: Operation) -> Schema | None:
         """What a successful call answers, where the document says so in JSON."""

@@ -1,0 +1,101 @@
+"""Handlers as tools: what an agent has to know to call one."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from app.auth.context import Context
+from app.core.errors import NotFound
+from app.core.pagination import Page, PageRequest
+from app.db.session import Database
+from app.handlers.repository import HandlerFilter, HandlerRepository
+from app.handlers.targets import TARGET, OperationTarget
+from app.integrations.repository import IntegrationRepository
+from app.models import Handler
+from app.openapi_sync.operation import Operation
+from app.openapi_sync.repository import DocumentRepository
+from app.openapi_sync.tool_schemas import DIALECT, Schema, ToolSchemas
+from app.tools.library import DescribedDocument, DocumentLibrary
+from app.tools.schemas import ToolRead
+
+Reader = tuple[Mapping[tuple[str, str], Operation], ToolSchemas]
+ANYTHING: Schema = {"$schema": DIALECT, "type": "object"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """A page of tools; ``page`` is that of their handlers."""
+
+    tools: Sequence[ToolRead]
+    page: Page[Handler]
+
+
+class ToolService:
+    def __init__(self, database: Database, library: DocumentLibrary, context: Context) -> None:
+        self._database = database
+        self._library = library
+        self._tenant_id = context.tenant_id
+
+    async def page(self, integration_id: UUID, request: PageRequest) -> Tools:
+        """The enabled handlers of an integration. Raises ``NotFound``."""
+        wanted = HandlerFilter(integration_id=integration_id, enabled=True)
+        async with self._database.transaction(self._tenant_id) as session:
+            await IntegrationRepository(session, self._tenant_id).get(integration_id)
+            handlers = HandlerRepository(session, self._tenant_id)
+            page = await handlers.page(handlers.matching(wanted), request)
+            latest = await DocumentRepository(session, self._tenant_id).latest_of_each_source(integration_id)
+        documents = [document for id in latest if (document := await self._document(id))]
+        return Tools(await asyncio.to_thread(_described, page.rows, documents), page)
+
+    async def _document(self, id: UUID) -> DescribedDocument | None:
+        """None for one that newer ones have just replaced."""
+        try:
+            return await self._library.get(id, partial(self._content, id))
+        except NotFound:
+            return None
+
+    async def _content(self, id: UUID) -> bytes:
+        async with self._database.transaction(self._tenant_id) as session:
+            return await DocumentRepository(session, self._tenant_id).content(id)
+
+
+def _described(rows: Iterable[Handler], documents: Iterable[DescribedDocument]) -> list[ToolRead]:
+    readers = [(document.operations, document.schemas()) for document in documents]
+    return [_tool(row, readers) for row in rows]
+
+
+def _tool(row: Handler, documents: Sequence[Reader]) -> ToolRead:
+    target = TARGET.validate_python(row.target)
+    description, takes, gives = row.summary, ANYTHING, None
+    if isinstance(target, OperationTarget):
+        takes = _of_target(target)
+        for operations, schemas in documents:
+            if operation := operations.get((target.method, target.path)):
+                description = _text(row, schemas.description(operation), operation)
+                takes, gives = schemas.input(operation), schemas.output(operation)
+                break
+    return ToolRead(
+        name=row.name,
+        description=description,
+        integration_id=row.integration_id,
+        handler_id=row.id,
+        input_schema=takes,
+        output_schema=gives,
+    )
+
+
+def _text(row: Handler, stated: str | None, operation: Operation) -> str | None:
+    """The handler's summary, which may be a person's, and what the document says at length."""
+    parts = dict.fromkeys(part for part in (row.summary or operation.summary, stated) if part)
+    return "\n\n".join(parts) or None
+
+
+def _of_target(target: OperationTarget) -> Schema:
+    """What is known of an operation that no kept document describes any more."""
+    return {
+        **ANYTHING,
+        "properties": {parameter.name: {} for parameter in target.parameters},
+        "required": [parameter.name for parameter in target.parameters if parameter.required],
+    }
