@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
@@ -48,18 +48,22 @@ class DocumentRepository(TenantRepository[OpenApiDocument]):
         newest = query.order_by(OpenApiDocument.created_at.desc(), OpenApiDocument.id.desc()).limit(1)
         return (await self.session.scalars(newest)).one_or_none()
 
-    async def latest_of_each_source(self, integration_id: UUID) -> list[UUID]:
-        """The ids of the documents that handlers may come from, newest first."""
+    async def latest_of_each_source(self, integration_ids: Collection[UUID]) -> list[tuple[UUID, UUID]]:
+        """Of the documents that handlers of these integrations may come from, newest first: the integration,
+        and the id."""
+        source = OpenApiDocument.integration_id, OpenApiDocument.source
         newest = (
-            select(OpenApiDocument.id, OpenApiDocument.created_at)
+            select(OpenApiDocument.integration_id, OpenApiDocument.id, OpenApiDocument.created_at)
             .where(
-                OpenApiDocument.tenant_id == self.tenant_id, OpenApiDocument.integration_id == integration_id
+                OpenApiDocument.tenant_id == self.tenant_id,
+                OpenApiDocument.integration_id.in_(integration_ids),
             )
-            .ext(distinct_on(OpenApiDocument.source))
-            .order_by(OpenApiDocument.source, OpenApiDocument.created_at.desc(), OpenApiDocument.id.desc())
+            .ext(distinct_on(*source))
+            .order_by(*source, OpenApiDocument.created_at.desc(), OpenApiDocument.id.desc())
             .subquery()
         )
-        return list(await self.session.scalars(select(newest.c.id).order_by(newest.c.created_at.desc())))
+        query = select(newest.c.integration_id, newest.c.id).order_by(newest.c.created_at.desc())
+        return [(row.integration_id, row.id) for row in await self.session.execute(query)]
 
     async def content(self, id: UUID) -> bytes:
         """The bytes of a document, compressed. Raises ``NotFound`` when newer ones have taken its place."""

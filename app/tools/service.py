@@ -1,6 +1,7 @@
 """Handlers as tools: what an agent has to know to call one."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -38,16 +39,23 @@ class ToolService:
         self._library = library
         self._tenant_id = context.tenant_id
 
-    async def page(self, integration_id: UUID, request: PageRequest) -> Tools:
-        """The enabled handlers of an integration. Raises ``NotFound``."""
-        wanted = HandlerFilter(integration_id=integration_id, enabled=True)
+    async def check(self, integration_id: UUID) -> None:
+        """Raises ``NotFound`` for an integration that is not there."""
         async with self._database.transaction(self._tenant_id) as session:
             await IntegrationRepository(session, self._tenant_id).get(integration_id)
+
+    async def page(self, integration_id: UUID | None, request: PageRequest) -> Tools:
+        """The enabled handlers of an integration, or of all of them. Raises ``NotFound``."""
+        wanted = HandlerFilter(integration_id=integration_id, enabled=True)
+        async with self._database.transaction(self._tenant_id) as session:
+            if integration_id is not None:
+                await IntegrationRepository(session, self._tenant_id).get(integration_id)
             handlers = HandlerRepository(session, self._tenant_id)
             page = await handlers.page(handlers.matching(wanted), request)
-            latest = await DocumentRepository(session, self._tenant_id).latest_of_each_source(integration_id)
-        documents = [document for id in latest if (document := await self._document(id))]
-        return Tools(await asyncio.to_thread(_described, page.rows, documents), page)
+            documents = DocumentRepository(session, self._tenant_id)
+            latest = await documents.latest_of_each_source({row.integration_id for row in page.rows})
+        found = [(of, document) for of, id in latest if (document := await self._document(id))]
+        return Tools(await asyncio.to_thread(_described, page.rows, found), page)
 
     async def _document(self, id: UUID) -> DescribedDocument | None:
         """None for one that newer ones have just replaced."""
@@ -61,9 +69,13 @@ class ToolService:
             return await DocumentRepository(session, self._tenant_id).content(id)
 
 
-def _described(rows: Iterable[Handler], documents: Iterable[DescribedDocument]) -> list[ToolRead]:
-    readers = [(document.operations, document.schemas()) for document in documents]
-    return [_tool(row, readers) for row in rows]
+def _described(
+    rows: Iterable[Handler], documents: Iterable[tuple[UUID, DescribedDocument]]
+) -> list[ToolRead]:
+    readers: dict[UUID, list[Reader]] = defaultdict(list)
+    for integration_id, document in documents:
+        readers[integration_id].append((document.operations, document.schemas()))
+    return [_tool(row, readers[row.integration_id]) for row in rows]
 
 
 def _tool(row: Handler, documents: Sequence[Reader]) -> ToolRead:
