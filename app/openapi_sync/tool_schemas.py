@@ -5,12 +5,13 @@ OpenAPI's older dialects are translated, and what has no meaning outside of them
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
+from app.core.egress.headers import CONNECTION_HEADERS
 from app.openapi_sync.document import Document
 from app.openapi_sync.operation import Operation
 from app.openapi_sync.references import Dangling, References
@@ -50,6 +51,8 @@ _PLAIN = frozenset(
 """Keywords of an object whose properties can be given beside the parameters."""
 _SAID_TO_PEOPLE = frozenset({"example", "examples", "externalDocs", "deprecated", "xml"})
 _OF_PARAMETERS = frozenset({"name", "in", "required", "allowEmptyValue"})
+_OURS = CONNECTION_HEADERS | {"idempotency-key"}
+"""Headers that a call sets itself."""
 _NAME = re.compile(r"[^\w.-]+")
 FILE: Schema = {
     "type": "object",
@@ -82,17 +85,24 @@ class ToolSchemas:
         self._is_swagger2 = document.is_swagger2
         self._references = References(document.text, {})
 
-    def input(self, operation: Operation) -> Schema:
-        """The arguments of a call: flat where their names tell where they go, else sorted by place."""
+    def input(self, operation: Operation, given: Container[str] = ()) -> Schema:
+        """The arguments of a call: flat where their names tell where they go, else sorted by place. What is
+        ``given``, by a handler's defaults, may be left out."""
         translation = _Translation(self._references, hidden="readOnly")
         parameters = list(self._parameters(operation, translation))
         body, is_required = self._body(operation), operation.body is not None and operation.body.required
         flat = _Fields() if body is None else self._fields(body, translation)
         names = [name for _, name, _, _ in parameters]
         if flat is not None and len({*names, *flat.schemas}) == len(names) + len(flat.schemas):
-            return _whole(_flat(parameters, flat, is_body_required=is_required), translation)
-        made = None if body is None else translation.schema(body)
-        return _whole(_sorted(parameters, made, is_body_required=is_required), translation)
+            required = flat.required if is_required else []
+            return _whole(_flat(parameters, flat.schemas, required, given), translation)
+        places = _places(parameters, given)
+        required = [location for location, place in places.items() if place["required"]]
+        if body is not None:
+            places["body"] = translation.schema(body)
+            required += ["body"] if is_required and "body" not in given else []
+        schema = {"type": "object", "properties": places, "required": required}
+        return _whole({**schema, "additionalProperties": False}, translation)
 
     def description(self, operation: Operation) -> str | None:
         """What the document says of it at length."""
@@ -114,6 +124,8 @@ class ToolSchemas:
     def _parameters(self, operation: Operation, translation: "_Translation") -> Iterator[Described]:
         stated = {(one.get("in"), one.get("name")): one for one in self._listed(operation)}
         for parameter in operation.parameters:
+            if parameter.location == "header" and parameter.name.lower() in _OURS:
+                continue
             found = stated.get((parameter.location, parameter.name), {})
             if self._is_swagger2:
                 schema = translation.schema(_of_parameter(found))
@@ -262,26 +274,25 @@ class _Translation:
         return next(name for name in names if name not in taken)
 
 
-def _flat(parameters: list[Described], body: _Fields, *, is_body_required: bool) -> Schema:
-    required = [name for _, name, is_required, _ in parameters if is_required]
+def _flat(
+    parameters: Sequence[Described], fields: Schema, required: list[str], given: Container[str]
+) -> Schema:
+    needed = [name for _, name, is_required, _ in parameters if is_required] + required
     return {
         "type": "object",
-        "properties": {name: schema for _, name, _, schema in parameters} | body.schemas,
-        "required": required + (body.required if is_body_required else []),
+        "properties": {name: schema for _, name, _, schema in parameters} | fields,
+        "required": [name for name in needed if name not in given],
     }
 
 
-def _sorted(parameters: list[Described], body: object, *, is_body_required: bool) -> Schema:
-    places: dict[str, Any] = {}
-    for location in LOCATIONS:
-        if of_it := [one for one in parameters if one[0] == location]:
-            flat = _flat(of_it, _Fields(), is_body_required=False)
-            places[location] = {**flat, "additionalProperties": False}
-    required = [location for location, place in places.items() if place["required"]]
-    if body is not None:
-        places["body"] = body
-        required += ["body"] if is_body_required else []
-    return {"type": "object", "properties": places, "required": required, "additionalProperties": False}
+def _places(parameters: Sequence[Described], given: Container[str]) -> dict[str, Any]:
+    """A schema for each place that parameters go to."""
+    sorted_ = {location: [one for one in parameters if one[0] == location] for location in LOCATIONS}
+    return {
+        location: {**_flat(some, {}, [], given), "additionalProperties": False}
+        for location, some in sorted_.items()
+        if some
+    }
 
 
 def _whole(schema: Schema, translation: _Translation) -> Schema:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -82,11 +82,11 @@ def _tool(row: Handler, documents: Sequence[Reader]) -> ToolRead:
     target = TARGET.validate_python(row.target)
     description, takes, gives = row.summary, ANYTHING, None
     if isinstance(target, OperationTarget):
-        takes = _of_target(target)
+        takes = _of_target(target, row.default_args)
         for operations, schemas in documents:
             if operation := operations.get((target.method, target.path)):
                 description = _text(row, schemas.description(operation), operation)
-                takes, gives = schemas.input(operation), schemas.output(operation)
+                takes, gives = schemas.input(operation, row.default_args), schemas.output(operation)
                 break
     return ToolRead(
         name=row.name,
@@ -104,10 +104,7 @@ def _text(row: Handler, stated: str | None, operation: Operation) -> str | None:
     return "\n\n".join(parts) or None
 
 
-def _of_target(target: OperationTarget) -> Schema:
+def _of_target(target: OperationTarget, given: Container[str]) -> Schema:
     """What is known of an operation that no kept document describes any more."""
-    return {
-        **ANYTHING,
-        "properties": {parameter.name: {} for parameter in target.parameters},
-        "required": [parameter.name for parameter in target.parameters if parameter.required],
-    }
+    required = [one.name for one in target.parameters if one.required and one.name not in given]
+    return {**ANYTHING, "properties": {one.name: {} for one in target.parameters}, "required": required}

@@ -111,6 +111,20 @@ class TestArguments:
         body = {"name": "b", "in": "body", "required": True, "schema": {"properties": {"x": {}}}}
         assert taken(swagger({"/a": {"post": {"parameters": [body]}}}))["properties"] == {"x": {}}
 
+    def test_leave_out_what_a_call_sets_itself(self):
+        listed = [
+            {"name": name, "in": "header", "required": True} for name in ("Idempotency-Key", "Host", "X-A")
+        ]
+        found = taken(described({"parameters": [ID, *listed]}))
+        assert (list(found["properties"]), found["required"]) == (["id", "X-A"], ["id", "X-A"])
+
+    @pytest.mark.parametrize("schema", [{"properties": {"a": {}}, "required": ["a"]}, {"type": "string"}])
+    def test_need_not_be_given_where_there_is_a_default(self, schema):
+        body = {"required": True, "content": {"application/json": {"schema": schema}}}
+        document = described({"parameters": [ID], "requestBody": body})
+        made = ToolSchemas(document).input(only(document), {"id": 7, "a": 1, "body": "x"})
+        assert made["required"] == []
+
 
 class TestTranslation:
     @pytest.mark.parametrize(

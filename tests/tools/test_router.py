@@ -67,6 +67,11 @@ class TestTools:
         assert found.keys() == {"adopt", "list-pets"}
         assert found["adopt"]["description"] == "Adopt a pet\n\nIt must not bite."
 
+    async def test_do_not_ask_for_what_the_handler_has_a_default_for(self, sofa):
+        await sofa.sync(PETS)
+        await sofa.edit("add-pet", defaultArgs={"name": "Rex"})
+        assert (await tools(sofa))["add-pet"]["inputSchema"]["required"] == []
+
     async def test_are_the_enabled_handlers_only(self, sofa):
         await sofa.sync(PETS)
         await sofa.edit("add-pet", enabled=False)
