@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from hashlib import sha256
-from importlib.metadata import version
 from typing import ParamSpec
 from uuid import UUID
 
@@ -18,7 +17,7 @@ from app.integrations.repository import IntegrationRepository
 from app.models import OpenApiDocument
 from app.openapi_sync.fetching import document_url, fetch_document, source_of
 from app.openapi_sync.options import SyncOptions
-from app.openapi_sync.reading import Reading, read_again, read_document
+from app.openapi_sync.reading import Reading, read_again, read_document, reader
 from app.openapi_sync.repository import DocumentRepository, SyncedHandlerRepository
 from app.openapi_sync.schemas import SyncRequest, SyncResult
 from app.openapi_sync.writing import Arrived, HandlerSync
@@ -139,8 +138,7 @@ class SyncService:
 
 
 def _circumstances(options: SyncOptions, state: Json) -> Json:
-    """Another release may read the same document differently."""
-    return {"release": version("jackfield"), "options": options.lasting(), "state": state}
+    return {"reader": reader(), "options": options.lasting(), "state": state}
 
 
 def _digest(raw: bytes) -> str:

@@ -8,6 +8,7 @@ import pytest
 from app.handlers.targets import TARGET
 from app.models import AuditRecord, Event, Handler, OpenApiDocument
 from app.openapi_sync import service
+from app.openapi_sync.reading import read_document as read
 from tests.core.egress.loopback import unused_port
 from tests.fixtures.app import audit_actions, connect, event_types, issue, rows
 from tests.fixtures.upstream import Answer
@@ -128,6 +129,16 @@ class TestSync:
 
         assert (edited["updated"], edited["unchanged"]) == (0, 3)
         assert settled == edited
+
+    async def test_reads_it_again_with_another_reader(self, sofa, monkeypatch):
+        await sofa.sync(PETS)
+        read_again = []
+        monkeypatch.setattr(service, "reader", lambda: "another")
+        monkeypatch.setattr(
+            service, "read_document", lambda *given, **options: read_again.append(1) or read(*given)
+        )
+        result = await sofa.sync()
+        assert (result["unchanged"], len(read_again)) == (3, 1)
 
     async def test_makes_a_deleted_handler_again(self, sofa):
         await sofa.sync(PETS)
