@@ -6,6 +6,7 @@ no stream is held open.
 
 import json
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 from uuid import UUID
@@ -23,7 +24,7 @@ from mcp.types import (
     Tool,
 )
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from app.auth.context import Context
 from app.auth.scopes import Scope as Permission
@@ -35,18 +36,22 @@ from app.tools.schemas import ToolRead
 from app.tools.service import ToolService
 
 PAGE_SIZE = 50
+HEADERS = {
+    b"content-type": b"application/json",
+    b"accept": b"application/json, text/event-stream",
+}
 
 logging.getLogger("mcp").setLevel(logging.WARNING)
 """It tells of each request that it begins and ends; ours are logged anyway."""
 
 
 class McpResponse(Response):
-    """The answer to one request, which the SDK reads itself."""
+    """The answer to one message, which was read, and found to be a JSON object, like any body of the API."""
 
-    def __init__(self, agent: "Agent", *, body_limit: int) -> None:
+    def __init__(self, agent: "Agent", message: Mapping[str, object]) -> None:
         super().__init__()
         self._agent = agent
-        self._body_limit = body_limit
+        self._message = json.dumps(message).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         server = Server(
@@ -55,11 +60,25 @@ class McpResponse(Response):
             on_list_tools=self._agent.list_tools,
             on_call_tool=self._agent.call_tool,
         )
-        manager = StreamableHTTPSessionManager(
-            server, json_response=True, stateless=True, max_request_body_size=self._body_limit
-        )
+        manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
         async with manager.run():
-            await manager.handle_request(scope, receive, send)
+            await manager.handle_request(self._as_json(scope), self._again(receive), send)
+
+    def _as_json(self, scope: Scope) -> Scope:
+        """The SDK would refuse what it does not read in these headers, in a form of its own."""
+        stated = {*HEADERS, b"content-length", b"transfer-encoding"}
+        kept = [(name, value) for name, value in scope["headers"] if name not in stated]
+        length = str(len(self._message)).encode()
+        return {**scope, "headers": [*kept, *HEADERS.items(), (b"content-length", length)]}
+
+    def _again(self, receive: Receive) -> Receive:
+        """The body that was read, and then what comes after it."""
+        left = [{"type": "http.request", "body": self._message, "more_body": False}]
+
+        async def replay() -> Message:
+            return left.pop() if left else await receive()
+
+        return replay
 
 
 class Agent:

@@ -1,14 +1,12 @@
-import asyncio
-from importlib import import_module
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Response
 
-from app.auth.dependencies import CurrentContext, requires
+from app.auth.dependencies import requires
 from app.auth.paging import Paging
 from app.auth.scopes import Scope
-from app.executions.manual_router import Manual
-from app.tools.dependencies import Service
+from app.tools.dependencies import Service, Serving
+from app.tools.document import ANSWERS, McpMessage
 from app.tools.schemas import ToolRead
 from app.web.routing import Router
 
@@ -27,34 +25,13 @@ async def list_tools(integration_id: UUID, service: Service, paging: Paging) -> 
     return list(found.tools)
 
 
-# Not in the OpenAPI document: what is said there is the Model Context Protocol's.
-@router.post("/mcp", dependencies=READ, include_in_schema=False)
-async def serve_agent(
-    request: Request, service: Service, manual: Manual, context: CurrentContext
-) -> Response:
-    """All enabled handlers of the tenant as tools of an MCP server."""
-    return await _served(request, service, manual, context)
+@router.post("/mcp", dependencies=READ, responses=ANSWERS)
+async def serve_agent(message: McpMessage, serving: Serving) -> Response:
+    """All enabled handlers of the tenant as tools of an MCP server (Model Context Protocol)."""
+    return await serving.answer(message)
 
 
-@router.post("/integrations/{integration_id}/mcp", dependencies=READ, include_in_schema=False)
-async def serve_agent_of_integration(
-    integration_id: UUID, request: Request, service: Service, manual: Manual, context: CurrentContext
-) -> Response:
+@router.post("/integrations/{integration_id}/mcp", dependencies=READ, responses=ANSWERS)
+async def serve_agent_of_integration(integration_id: UUID, message: McpMessage, serving: Serving) -> Response:
     """The same for the handlers of one integration, which a token that is bound to it may use."""
-    return await _served(request, service, manual, context, integration_id)
-
-
-async def _served(
-    request: Request,
-    service: Service,
-    manual: Manual,
-    context: CurrentContext,
-    integration_id: UUID | None = None,
-) -> Response:
-    """The SDK is imported when the first agent comes: it takes a third of a second, and 19 MB."""
-    if integration_id is not None:
-        await service.check(integration_id)
-    sdk = await asyncio.to_thread(import_module, "app.tools.mcp_server")
-    agent = sdk.Agent(service, manual, context, request.app.state.cursors, integration_id)
-    response: Response = sdk.McpResponse(agent, body_limit=request.app.state.settings.body_limit)
-    return response
+    return await serving.answer(message, integration_id)
