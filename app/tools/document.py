@@ -1,13 +1,6 @@
 """How the addresses of the MCP server stand in ``openapi.json``: what is said there is another protocol's."""
 
-from typing import Annotated, Any
-
-from fastapi import Body
-from pydantic import JsonValue
-
-McpMessage = Annotated[
-    dict[str, JsonValue], Body(description="A message of JSON-RPC 2.0, as the Model Context Protocol has it.")
-]
+from typing import Any
 
 _MESSAGE = {"application/json": {"schema": {"type": "object"}}}
 _ERROR = {

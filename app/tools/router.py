@@ -6,8 +6,8 @@ from app.auth.dependencies import requires
 from app.auth.paging import Paging
 from app.auth.scopes import Scope
 from app.tools.dependencies import Service, Serving
-from app.tools.document import ANSWERS, McpMessage
-from app.tools.schemas import ToolRead
+from app.tools.document import ANSWERS
+from app.tools.schemas import McpMessage, ToolRead
 from app.web.routing import Router
 
 router = Router(tags=["tools"])
@@ -28,10 +28,10 @@ async def list_tools(integration_id: UUID, service: Service, paging: Paging) -> 
 @router.post("/mcp", dependencies=READ, responses=ANSWERS)
 async def serve_agent(message: McpMessage, serving: Serving) -> Response:
     """All enabled handlers of the tenant as tools of an MCP server (Model Context Protocol)."""
-    return await serving.answer(message)
+    return await serving.answer(message.given())
 
 
 @router.post("/integrations/{integration_id}/mcp", dependencies=READ, responses=ANSWERS)
 async def serve_agent_of_integration(integration_id: UUID, message: McpMessage, serving: Serving) -> Response:
     """The same for the handlers of one integration, which a token that is bound to it may use."""
-    return await serving.answer(message, integration_id)
+    return await serving.answer(message.given(), integration_id)

@@ -1,9 +1,18 @@
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, JsonValue, StrictInt, StrictStr
 
-from app.web.schemas import Shown
+from app.web.schemas import Given, Shown
+
+
+class McpMessage(Given):
+    """A request or notification of the Model Context Protocol, which is one of JSON-RPC 2.0."""
+
+    jsonrpc: Literal["2.0"]
+    id: StrictInt | StrictStr | None = None
+    method: str
+    params: dict[str, JsonValue] | None = None
 
 
 class ToolRead(Shown):

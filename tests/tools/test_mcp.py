@@ -12,6 +12,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from app.tools import mcp_server
 from tests.fixtures.app import connect, issue
+from tests.fixtures.operations import TOOLS_LIST
 from tests.fixtures.upstream import Answer
 from tests.openapi_sync.sofa import Sofa, get, many, query
 
@@ -107,7 +108,7 @@ class TestWhatAnAgentMay:
         async with agent(globex.client) as client:
             with pytest.raises(MCPError, match="no tool"):
                 await client.call_tool("list-pets", {})
-        assert (await globex.client.post(f"{sofa.address}/mcp", json={})).status_code == 404
+        assert (await globex.client.post(f"{sofa.address}/mcp", json=TOOLS_LIST)).status_code == 404
 
     async def test_is_enabled(self, sofa):
         await sofa.sync(PETS)
