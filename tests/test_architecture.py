@@ -40,6 +40,7 @@ IMPORTS_LATE = {
     "db/embedded.py": "the database starts before SQLAlchemy is imported",
     "db/migrate.py": "most starts have nothing to migrate",
     "openapi_sync/yaml_child.py": "only the child may load a YAML parser",
+    "tools/dependencies.py": "most services never meet an agent",
     "server/boot.py": "the program is imported while the database starts",
     "server/process.py": "webhooks are taken before there is an API",
 }

@@ -14,7 +14,7 @@ from app.core.errors import Fault
 from app.core.strict_json import pointer
 from app.executions.errors import ArgumentInvalid, BodyNotSupported
 from app.executions.parameters import form, json_text, scalar
-from app.handlers.targets import is_form, is_json
+from app.handlers.targets import is_form, is_json, is_multipart
 
 _FILE_KEYS = frozenset({"base64", "contentType", "filename"})
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:; ?[\w-]+=[\w./+-]+)*", re.ASCII)
@@ -47,10 +47,6 @@ def encoded_body(value: object, content_types: Sequence[str], place: Place = ())
         if isinstance(value, Mapping):
             return _file_bytes(value, place), _media_type(value, place) or (_BYTES if "*" in one else one)
     raise BodyNotSupported
-
-
-def is_multipart(media_type: str) -> bool:
-    return media_type.partition(";")[0].strip().lower() == "multipart/form-data"
 
 
 def _encoded_form(

@@ -31,12 +31,20 @@ MediaType = Annotated[str, Field(min_length=1, max_length=256)]
 
 def is_json(media_type: str) -> bool:
     """Whether a media type, parameters allowed, names JSON (RFC 8259, or the suffix of RFC 6839)."""
-    essence = media_type.partition(";")[0].strip().lower()
+    essence = _essence(media_type)
     return essence in {"application/json", "text/json"} or essence.endswith("+json")
 
 
 def is_form(media_type: str) -> bool:
-    return media_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
+    return _essence(media_type) == "application/x-www-form-urlencoded"
+
+
+def is_multipart(media_type: str) -> bool:
+    return _essence(media_type) == "multipart/form-data"
+
+
+def _essence(media_type: str) -> str:
+    return media_type.partition(";")[0].strip().lower()
 
 
 def _url(url: str) -> str:

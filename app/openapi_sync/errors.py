@@ -14,7 +14,7 @@ from app.core.errors import Conflict, Unprocessable
 from app.openapi_sync.oddities import quote
 
 MAX_DEPTH = 400
-"""Levels of a document, JSON or YAML."""
+"""Levels of a document in YAML. One in JSON may be as deep as the parser goes: what is below is not read."""
 
 
 class DocumentUnreadable(Unprocessable):

@@ -8,13 +8,17 @@ found, so that readers ask ``isinstance`` of what they take.
 """
 
 import json
+import math
 from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
+import orjson
 from msgspec import Raw, field
 from msgspec.structs import fields, replace
+
+_BEYOND_64_BITS = 2**63
 
 
 class Piece(msgspec.Struct, gc=False):
@@ -209,11 +213,22 @@ def _part(hint: Any, raw: Raw) -> Any:
 
 
 def value_of(raw: Raw) -> object:
-    """All that stands in ``raw``, numbers of any size included; None for what is nested too deeply."""
+    """All that stands in ``raw``; null for numbers that no double holds, and for what is too deep."""
     try:
-        return json.loads(bytes(raw))
+        return orjson.loads(memoryview(raw))
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(bytes(raw), parse_int=_number, parse_float=_number)
     except (ValueError, RecursionError):
         return None
+
+
+def _number(text: str) -> int | float | None:
+    number = float(text)
+    if not math.isfinite(number):
+        return None
+    return int(text) if text.lstrip("-").isdecimal() and abs(number) < _BEYOND_64_BITS else number
 
 
 def _fitted(hint: Any, value: object) -> Any:

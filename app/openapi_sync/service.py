@@ -28,7 +28,7 @@ UPLOAD = "upload"
 P = ParamSpec("P")
 
 _TURNS = asyncio.Semaphore(2)
-"""Documents read at a time: each takes many times its size in memory, and a processor for seconds."""
+"""Documents read at a time: one that is made to hurt takes a processor for seconds."""
 
 
 class SyncService:

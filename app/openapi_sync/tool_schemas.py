@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from app.core.egress.headers import CONNECTION_HEADERS
+from app.handlers.targets import is_json
 from app.openapi_sync.document import Document
 from app.openapi_sync.operation import Operation
 from app.openapi_sync.references import Dangling, References
@@ -298,11 +299,20 @@ def _places(parameters: Sequence[Described], given: Container[str]) -> dict[str,
 def _whole(schema: Schema, translation: _Translation) -> Schema:
     definitions = translation.definitions()
     made = {"$schema": DIALECT, **schema, **({"$defs": definitions} if definitions else {})}
-    if len(orjson.dumps(made, option=orjson.OPT_NON_STR_KEYS)) <= LARGEST:
+    if _is_small(made):
         return made
     properties = schema.get("properties")
+    names = properties if isinstance(properties, dict) else {}
     top: Schema = {key: schema[key] for key in ("type", "required") if key in schema}
-    return {"$schema": DIALECT, **top, "properties": {name: {} for name in properties or {}}}
+    return {"$schema": DIALECT, **top, "properties": {name: {} for name in names}}
+
+
+def _is_small(schema: Schema) -> bool:
+    """Neither larger nor deeper than anybody reads."""
+    try:
+        return len(orjson.dumps(schema)) <= LARGEST
+    except orjson.JSONEncodeError:
+        return False
 
 
 def _of_today(made: Schema, stated: Schema) -> Schema:
@@ -333,8 +343,7 @@ def _texts(listed: object) -> list[str]:
 def _json_of(content: object) -> object:
     """The schema of the first media type that is JSON."""
     for name, media in content.items() if isinstance(content, dict) else ():
-        essence = name.partition(";")[0].strip().lower()
-        if (essence == "application/json" or essence.endswith("+json")) and isinstance(media, dict):
+        if is_json(name) and isinstance(media, dict):
             return media.get("schema", {})
     return None
 

@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Mapping
-from importlib import import_module
+from types import ModuleType
 from typing import Annotated
 from uuid import UUID
 
@@ -34,10 +34,16 @@ class AgentServing:
         """
         if integration_id is not None:
             await self._service.check(integration_id)
-        sdk = await asyncio.to_thread(import_module, "app.tools.mcp_server")
+        sdk = await asyncio.to_thread(_sdk)
         agent = sdk.Agent(self._service, self._manual, self._context, self._cursors, integration_id)
         response: Response = sdk.McpResponse(agent, message)
         return response
+
+
+def _sdk() -> ModuleType:
+    from app.tools import mcp_server
+
+    return mcp_server
 
 
 Serving = Annotated[AgentServing, Depends()]

@@ -12,7 +12,7 @@ from app.openapi_sync.operations import operations
 from app.openapi_sync.tool_schemas import ToolSchemas
 
 MAX_BYTES = 64 * 1024 * 1024
-"""Of all documents kept; one that is larger is read for each who asks."""
+"""Of all documents kept; one that is larger is kept alone, until another is asked for."""
 
 
 class DescribedDocument:

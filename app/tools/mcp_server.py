@@ -41,8 +41,8 @@ HEADERS = {
     b"accept": b"application/json, text/event-stream",
 }
 
-logging.getLogger("mcp").setLevel(logging.WARNING)
-"""It tells of each request that it begins and ends; ours are logged anyway."""
+logging.getLogger("mcp").setLevel(logging.ERROR)
+"""It tells what was wrong with a request, word for word, and an agent's words are not for logs."""
 
 
 class McpResponse(Response):

@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from app.auth.context import Context
-from app.core.errors import NotFound
+from app.core.errors import AppError
 from app.core.pagination import Page, PageRequest
 from app.db.session import Database
 from app.handlers.repository import HandlerFilter, HandlerRepository
@@ -58,10 +58,10 @@ class ToolService:
         return Tools(await asyncio.to_thread(_described, page.rows, found), page)
 
     async def _document(self, id: UUID) -> DescribedDocument | None:
-        """None for one that newer ones have just replaced."""
+        """None for one that newer ones have just replaced, or that this release does not read any more."""
         try:
             return await self._library.get(id, partial(self._content, id))
-        except NotFound:
+        except AppError:
             return None
 
     async def _content(self, id: UUID) -> bytes:

@@ -210,6 +210,24 @@ class TestDefinitions:
             "required": ["id"],
         }
 
+    def test_are_cut_where_json_cannot_hold_them(self):
+        deep = openapi({"/a": {"get": {"parameters": [{"name": "q", "in": "query", "schema": {"x": 1}}]}}})
+        nested = "[" * 300 + "]" * 300
+        for odd in (
+            f'"default": {nested}',
+            '"minimum": 1e999',
+            f'"maximum": {"9" * 400}',
+            '"enum": [18446744073709551616]',
+        ):
+            document = read(deep.text.replace(b'"x":1', odd.encode()))
+            orjson.dumps(ToolSchemas(document).input(only(document)))
+
+    def test_are_cut_even_where_properties_are_none(self, monkeypatch):
+        monkeypatch.setattr(module, "LARGEST", 10)
+        answer = {"content": {"application/json": {"schema": {"type": "object", "properties": [{}]}}}}
+        found = given_by(openapi({"/a": {"get": {"responses": {"200": answer}}}}))
+        assert found == {"$schema": DIALECT, "type": "object", "properties": {}}
+
 
 class TestAnswers:
     @pytest.mark.parametrize(
