@@ -53,6 +53,13 @@ RawBody = Annotated[
         "false: such a webhook is answered with 400."
     ),
 ]
+ValidateArgs = Annotated[
+    StrictBool,
+    Field(
+        description="Whether arguments that a synced operation's schema does not allow end a call before "
+        "it is made."
+    ),
+]
 
 Limited = Annotated[
     RateLimit | None,
@@ -74,6 +81,7 @@ class HandlerCreate(Given):
     verification: Verified = None
     body_limit: BodyLimit = None
     raw_body: RawBody = False
+    validate_args: ValidateArgs = True
     rate_limit: Limited = None
     allowed_cidrs: Allowed = None
     enabled: StrictBool = True
@@ -91,6 +99,7 @@ class HandlerUpdate(Given):
     verification: Verified = None
     body_limit: BodyLimit = None
     raw_body: RawBody = False
+    validate_args: ValidateArgs = True
     rate_limit: Limited = None
     allowed_cidrs: Allowed = None
     enabled: StrictBool = True
@@ -110,6 +119,7 @@ class HandlerRead(Shown):
     )
     body_limit: int | None
     raw_body: bool
+    validate_args: bool
     rate_limit: dict[str, int] | None
     allowed_cidrs: list[str] | None
     source: HandlerSource
@@ -143,6 +153,7 @@ PLAIN = (
     "target",
     "body_limit",
     "raw_body",
+    "validate_args",
     "rate_limit",
     "allowed_cidrs",
     "source",

@@ -30,6 +30,7 @@ EDITABLE = (
     "verification",
     "body_limit",
     "raw_body",
+    "validate_args",
     "rate_limit",
     "allowed_cidrs",
     "enabled",

@@ -41,6 +41,8 @@ class Handler(Versioned, OfIntegration):
     body_limit: Mapped[int | None]
     raw_body: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Whether an operation is called with a body that claims to be JSON and is not."""
+    validate_args: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
+    """Whether the arguments of a synced operation are checked against its schema before the call."""
     rate_limit: Mapped[Json | None] = mapped_column(JSONB(none_as_null=True))
     allowed_cidrs: Mapped[list[str] | None]
     """Networks in the form of ``app.core.networks``; None: everybody may call."""

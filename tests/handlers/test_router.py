@@ -61,6 +61,7 @@ class TestCreate:
             "verification": {"scheme": "none"},
             "bodyLimit": None,
             "rawBody": False,
+            "validateArgs": True,
             "rateLimit": None,
             "allowedCidrs": None,
             "source": "manual",
