@@ -22,7 +22,6 @@ from app.replays.router import router as replays
 from app.secrets.router import router as secrets
 from app.services import Services
 from app.tenants.router import router as tenants
-from app.tools.library import DocumentLibrary
 from app.tools.router import router as tools
 from app.web.docs import install_docs
 from app.web.errors_of_fastapi import install
@@ -83,7 +82,7 @@ def furnish(app: FastAPI, services: Services) -> FastAPI:
     app.state.database = resources.database
     app.state.key_cache = resources.keys
     app.state.fetch = resources.fetch
-    app.state.library = DocumentLibrary()
+    app.state.library = resources.library
     app.state.pepper = resources.system.pepper
     app.state.cursors = CursorSigner(resources.system.cursors)
     app.state.operator_token = resources.settings.operator_token

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -29,6 +29,8 @@ from app.ingest.routes import Routes
 from app.ingest.service import Ingest, Waiting
 from app.ingest.verifier import Verifier
 from app.limits.limiter import Limiter
+from app.openapi_sync.argument_rules import ArgumentRules
+from app.openapi_sync.library import DocumentLibrary
 from app.sealing import master_keys, system_keys
 from app.sealing.errors import MasterKeyMissing
 from app.sealing.service import KeyCache
@@ -47,6 +49,7 @@ class Resources:
     system: SystemKeys
     calls: CallClient
     fetch: FetchClient
+    library: DocumentLibrary = field(default_factory=DocumentLibrary)
 
 
 @asynccontextmanager
@@ -122,7 +125,7 @@ class Services:
 def create_services(resources: Resources) -> Services:
     settings, database = resources.settings, resources.database
     authenticator = Authenticator(database, resources.system.pepper)
-    executor = Executor(ExecutionSource(database, Plans(resources.keys, resources.changes), resources.calls))
+    executor = Executor(ExecutionSource(database, create_plans(resources, database), resources.calls))
     limiter = Limiter(database, settings)
     admissions = AdmissionBatcher(database, most_waiting=settings.ingest_queue)
     verifier = Verifier(authenticator, FetchedKeys(resources.fetch))
@@ -149,6 +152,11 @@ def create_services(resources: Resources) -> Services:
         },
         asyncio.Event(),
     )
+
+
+def create_plans(resources: Resources, database: Database) -> Plans:
+    """``database``: as whoever runs the executions."""
+    return Plans(resources.keys, resources.changes, ArgumentRules(database, resources.library))
 
 
 async def check_keys(resources: Resources) -> None:

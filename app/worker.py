@@ -5,7 +5,6 @@ from datetime import timedelta
 
 from app.core.egress.calls import CallClient
 from app.core.settings import Settings
-from app.db.announced import Changes
 from app.db.session import Database
 from app.engine.slots import Limits
 from app.engine.worker import Worker
@@ -17,15 +16,14 @@ from app.executions.job import Job
 from app.executions.plans import Plans
 from app.executions.source import ExecutionSource
 from app.replays.replayer import Replayer
-from app.sealing.service import KeyCache
 
 
 def create_worker(
-    database: Database, keys: KeyCache, calls: CallClient, changes: Changes, settings: Settings
+    database: Database, plans: Plans, calls: CallClient, settings: Settings
 ) -> Worker[Job, Outcome]:
     """``database``: as the worker's role, which may claim work of all tenants."""
     lease = timedelta(seconds=settings.lease)
-    source = ExecutionSource(database, Plans(keys, changes), calls, lease)
+    source = ExecutionSource(database, plans, calls, lease)
     limits = Limits(
         total=settings.concurrency,
         per_tenant=settings.tenant_concurrency or settings.concurrency,

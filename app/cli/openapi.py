@@ -24,6 +24,7 @@ from app.executions.redaction import Redactor
 from app.executions.request import build
 from app.handlers.arguments import DEFAULT_TIMEOUT_MS
 from app.handlers.targets import TARGET, OperationTarget
+from app.openapi_sync.argument_check import ArgumentCheck
 from app.openapi_sync.differences import differences
 from app.openapi_sync.document import read
 from app.openapi_sync.fetching import fetch_document
@@ -128,7 +129,7 @@ def call(
     dry_run: Annotated[bool, Option("--dry-run", help="Print the request, and do not send it.")] = False,
 ) -> None:
     """Call an operation as its handler would, and print request and answer, without the secrets in them."""
-    _, found = find_operation(load(source), operation)
+    document, found = find_operation(load(source), operation)
     target = TARGET.validate_python(found.target())
     if not isinstance(target, OperationTarget):
         raise BadParameter("is a webhook, which is received and not sent", param_hint="OPERATION")
@@ -138,7 +139,8 @@ def call(
         default_args=found.default_args,
         args=_object(args),
     )
-    request = build(target, invocation, Values(secrets=dict(_secret(one) for one in secret or [])))
+    values = Values(secrets=dict(_secret(one) for one in secret or []))
+    request = build(target, invocation, values, ArgumentCheck(ToolSchemas(document).arguments(found)))
     redactor = Redactor(request.secrets_used)
     _show_message(f"{request.method} {redactor.text(request.url)}", request.headers, request.body, redactor)
     if not dry_run:

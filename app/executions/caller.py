@@ -18,6 +18,8 @@ from app.handlers.errors import CapabilityNotInstalled
 from app.handlers.targets import CapabilityTarget, StoreTarget
 
 MAX_RESPONSE_BYTES: Final = 5 * 1024 * 1024
+MOST_FAULTS: Final = 5
+"""Of all that is wrong with the arguments, told in the one line that is kept of an attempt."""
 _SUCCESS: Final = range(200, 300)
 
 
@@ -51,7 +53,8 @@ class Outcome:
     def error(self) -> str | None:
         """One line for people; None for a success."""
         if self.failure is not None:
-            return f"{self.failure.code}: {self.failure.detail}"
+            faults = (f" {fault.pointer}: {fault.message}" for fault in self.failure.errors[:MOST_FAULTS])
+            return f"{self.failure.code}: {self.failure.detail}{''.join(faults)}"
         return None if self.is_success else f"The upstream answered {self.status_code}."
 
     @property
@@ -73,7 +76,8 @@ async def perform(job: Job, calls: CallClient, trace: Sequence[tuple[str, str]] 
     if isinstance(job.target, CapabilityTarget):
         return Outcome(started_at=started_at, duration_ms=0, failure=CapabilityNotInstalled())
     try:
-        request = build(job.target, job.invocation, job.values)
+        check = None if job.rules is None else await job.rules.check()
+        request = build(job.target, job.invocation, job.values, check)
     except AppError as failure:
         return Outcome(started_at=started_at, duration_ms=_since(started), failure=failure)
     redactor = job.redactors.of(request.secrets_used)

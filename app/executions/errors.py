@@ -10,7 +10,8 @@ Conflict
 └── HandlerDisabled
 Unavailable
 ├── AdmissionQueueFull
-└── ExecutionInterrupted
+├── ExecutionInterrupted
+└── RulesUnreadable
 """
 
 from app.core.errors import Conflict, Unavailable, Unprocessable
@@ -46,3 +47,7 @@ class ExecutionInterrupted(Unavailable):
 
 class AdmissionQueueFull(Unavailable):
     """More webhooks arrive than can be stored right now; this one was not. Send it again."""
+
+
+class RulesUnreadable(Unavailable):
+    """What the operation's description says of arguments could not be read right now."""

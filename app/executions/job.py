@@ -13,6 +13,7 @@ from app.executions.outgoing import Invocation, Values
 from app.executions.plans import Plan
 from app.executions.redaction import Redactors
 from app.executions.repository import Claimed
+from app.executions.rules import Rules
 from app.handlers.arguments import Policy
 from app.handlers.targets import StoreTarget, Target, is_json
 
@@ -36,6 +37,7 @@ class Job:
     invocation: Invocation | None = field(default=None, repr=False)
     values: Values = field(default=_NOTHING, repr=False)
     redactors: Redactors = _NO_REDACTORS
+    rules: Rules | None = None
     failure: AppError | None = None
 
 
@@ -56,6 +58,7 @@ def job_of(row: Claimed, plan: Plan) -> Job:
         invocation=_invocation(row, plan),
         values=plan.values,
         redactors=plan.redactors,
+        rules=plan.rules,
     )
 
 

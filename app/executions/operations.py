@@ -6,7 +6,7 @@ Arguments are flat, `{"petId": 7, "name": "Rex"}`, where what is no parameter be
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from urllib.parse import SplitResult, quote, urlsplit
@@ -21,6 +21,7 @@ from app.executions.errors import ArgumentInvalid, BaseUrlMissing
 from app.executions.outgoing import Invocation, OutgoingRequest, Values
 from app.executions.parameters import serialize
 from app.executions.request_bodies import encoded_body
+from app.executions.rules import Check, Finding
 from app.handlers.arguments import lay_over, without_policy
 from app.handlers.bounds import excess
 from app.handlers.targets import Location, OperationTarget, Parameter
@@ -32,9 +33,14 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def build_operation(
-    target: OperationTarget, invocation: Invocation, values: Values, defaults: Renderer
+    target: OperationTarget,
+    invocation: Invocation,
+    values: Values,
+    defaults: Renderer,
+    check: Check | None = None,
 ) -> OutgoingRequest:
-    """ArgumentInvalid points at every argument that is missing or cannot be sent; values are not repeated.
+    """ArgumentInvalid points at every argument that is missing, cannot be sent, or does not pass the `check`;
+    values are not repeated.
 
     `defaults` renders the handler's default arguments.
     """
@@ -43,6 +49,11 @@ def build_operation(
     parameters = list(_parameters(target))
     inputs = _inputs(parameters, invocation, defaults)
     written = _written(parameters, inputs, login)
+    body, content_type = _body(target, inputs, invocation)
+    if check is not None:
+        is_written = body is not None and invocation.opaque_body is None
+        value = {} if inputs.body is None else inputs.body
+        _refuse_found(check(_sent(inputs, login), value if is_written else None), inputs)
     path = "".join(
         written["path"][part] if is_name else _quoted(part)
         for part, is_name in zip(_PLACEHOLDER.split(target.path), cycle([False, True]), strict=False)
@@ -54,7 +65,6 @@ def build_operation(
     headers = [*written["header"].items(), *login.header.items()]
     if cookies:
         headers.append(("Cookie", "; ".join(cookies)))
-    body, content_type = _body(target, inputs, invocation)
     if body is not None and content_type and not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", content_type))
     url = prefix + path + (f"?{'&'.join(query)}" if query else "")
@@ -92,7 +102,11 @@ class _Inputs:
     body: object
 
     def pointer(self, parameter: Parameter) -> str:
-        return pointer(parameter.location, parameter.name) if self.is_sorted else pointer(parameter.name)
+        return self.pointer_to((parameter.location, parameter.name))
+
+    def pointer_to(self, path: Sequence[str | int]) -> str:
+        """``path``: from the location, or ``body``."""
+        return pointer(*path) if self.is_sorted else pointer(*path[1:])
 
 
 def _parameters(target: OperationTarget) -> Iterator[Parameter]:
@@ -175,6 +189,26 @@ def _written(parameters: list[Parameter], inputs: _Inputs, login: Login) -> dict
     if faults:
         raise ArgumentInvalid(errors=faults)
     return written
+
+
+def _sent(inputs: _Inputs, login: Login) -> dict[str, dict[str, object]]:
+    """The parameters that are the caller's to get right: null is not sent, nor what credentials replace."""
+    return {
+        location: {
+            name: value
+            for name, value in group.items()
+            if value is not None and not login.supplies(location, name)
+        }
+        for location, group in inputs.placed.items()
+    }
+
+
+def _refuse_found(findings: Sequence[Finding], inputs: _Inputs) -> None:
+    if findings:
+        raise ArgumentInvalid(
+            "The arguments are not what the operation takes.",
+            errors=[Fault(inputs.pointer_to(one.path), one.message) for one in findings],
+        )
 
 
 def _problem(parameter: Parameter, value: object) -> str | None:

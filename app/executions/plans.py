@@ -13,11 +13,12 @@ from app.credentials.repository import CredentialRepository
 from app.db.announced import AnnouncedCache, Changes
 from app.executions.outgoing import Values
 from app.executions.redaction import Redactors
+from app.executions.rules import RuleBook, Rules
 from app.handlers.arguments import Policy, policy
 from app.handlers.repository import HandlerRepository
-from app.handlers.targets import TARGET, Target, parameter_names
+from app.handlers.targets import TARGET, OperationTarget, Target, parameter_names
 from app.integrations.repository import IntegrationRepository
-from app.models import Credential, Secret
+from app.models import Credential, Handler, HandlerSource, Secret
 from app.sealing.service import KeyCache, Sealer
 from app.secrets.repository import SecretRepository
 
@@ -32,13 +33,17 @@ class Plan:
     default_args: Mapping[str, object] = field(repr=False)
     values: Values = field(repr=False)
     redactors: Redactors
+    rules: Rules | None = None
+    """None where arguments are not checked."""
 
 
 class Plans:
-    """By handler. Changes of handler, integration, secret or credential are heard of within a second."""
+    """By handler. Changes of handler, integration, secret, credential or document are heard of within a
+    second."""
 
-    def __init__(self, keys: KeyCache, changes: Changes) -> None:
+    def __init__(self, keys: KeyCache, changes: Changes, rules: RuleBook | None = None) -> None:
         self._keys = keys
+        self._rules = rules
         self._cache: AnnouncedCache[UUID, Plan] = AnnouncedCache(changes, SIZE)
 
     def find(self, tenant_id: TenantId, handler_id: UUID) -> Plan | None:
@@ -74,7 +79,15 @@ class Plans:
             default_args=handler.default_args,
             values=values,
             redactors=Redactors((*values.credentials.values(), *values.secrets.values())),
+            rules=await self._rules_of(session, handler, target),
         )
+
+    async def _rules_of(self, session: AsyncSession, handler: Handler, target: Target) -> Rules | None:
+        if self._rules is None or not handler.validate_args or handler.source != HandlerSource.OPENAPI:
+            return None
+        if not isinstance(target, OperationTarget):
+            return None
+        return await self._rules.of(session, handler.tenant_id, handler.integration_id, target)
 
 
 async def _open(sealer: Sealer, row: Secret | Credential) -> Plaintext:

@@ -12,6 +12,7 @@ from app.executions.errors import ArgumentInvalid
 from app.executions.operations import build_operation, join_base
 from app.executions.outgoing import Invocation, OutgoingRequest, Values
 from app.executions.parameters import form, json_text
+from app.executions.rules import Check
 from app.handlers.arguments import lay_over, without_policy
 from app.handlers.bounds import excess
 from app.handlers.targets import TEMPLATE_NAMESPACES, HttpTarget, OperationTarget, is_form, is_json
@@ -19,15 +20,18 @@ from app.handlers.targets import TEMPLATE_NAMESPACES, HttpTarget, OperationTarge
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
-def build(target: OperationTarget | HttpTarget, invocation: Invocation, values: Values) -> OutgoingRequest:
-    """The arguments laid over the handler's defaults, in the shape of the target.
+def build(
+    target: OperationTarget | HttpTarget, invocation: Invocation, values: Values, check: Check | None = None
+) -> OutgoingRequest:
+    """The arguments laid over the handler's defaults, in the shape of the target. ``check``: what they have
+    to pass where the target is an operation.
 
     Templates in the target and in the defaults are rendered, the caller's own text never. The upstream gets
     the `Idempotency-Key` of the invocation, unless the handler sets its own.
     """
     defaults = Renderer({"credentials": values.credentials, "secrets": values.secrets})
     if isinstance(target, OperationTarget):
-        request = build_operation(target, invocation, values, defaults)
+        request = build_operation(target, invocation, values, defaults, check)
     else:
         request = _build_http(target, invocation, values, defaults)
     if not any(name.lower() == "idempotency-key" for name, _ in request.headers):

@@ -18,7 +18,7 @@ from app.handlers.targets import is_form, is_json, is_multipart
 
 _FILE_KEYS = frozenset({"base64", "contentType", "filename"})
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:; ?[\w-]+=[\w./+-]+)*", re.ASCII)
-_ANY_JSON = frozenset({"*/*", "application/*"})
+ANY_JSON = frozenset({"*/*", "application/*"})
 _BYTES = "application/octet-stream"
 _TEXT = "text/plain"
 
@@ -35,7 +35,7 @@ def encoded_body(value: object, content_types: Sequence[str], place: Place = ())
     for one in content_types or ["*/*"]:
         if is_json(one):
             return json_text(value), one
-        if one in _ANY_JSON and not _is_file(value):
+        if one in ANY_JSON and not _is_file(value):
             return json_text(value), "application/json"
     if isinstance(value, Mapping) and not _is_file(value):
         return _encoded_form(value, content_types, place)

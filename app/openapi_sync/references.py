@@ -19,6 +19,7 @@ MAX_CHAIN = 32
 MAX_STEPS = 16
 """Each step looks through all that stands below it, so they are what following a reference costs."""
 
+_TOP = ("paths", "webhooks", "components", "definitions", "parameters", "responses")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 Section = dict[str, Raw] | list[Raw]
@@ -124,6 +125,21 @@ class References:
         if isinstance(around, list) and _INDEX.fullmatch(token) and int(token) < len(around):
             return around[int(token)]
         raise Dangling(f"the reference {quote(reference)} leads nowhere")
+
+
+def sections(text: bytes) -> dict[str, Section]:
+    """What stands at the top of a document, looked through once for all who ask for parts of it."""
+    found: dict[str, Section] = {}
+    waiting = [("#", Raw(text))]
+    for reference, raw in waiting:
+        inside = children(raw)
+        if inside is None:
+            continue
+        found[reference] = inside
+        below = inside if isinstance(inside, dict) else {}
+        names = {"#": _TOP, "#/components": below}.get(reference, ())
+        waiting += [(f"{reference}/{name}", below[name]) for name in names if name in below]
+    return found
 
 
 def _local(reference: object) -> str:

@@ -4,48 +4,28 @@ Schemas are taken from the document for one operation at a time, with what they 
 OpenAPI's older dialects are translated, and what has no meaning outside of them is left out.
 """
 
-import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from app.core.egress.headers import CONNECTION_HEADERS
-from app.handlers.targets import is_json
+from app.executions.request_bodies import ANY_JSON
+from app.handlers.targets import is_form, is_json, is_multipart
 from app.openapi_sync.document import Document
 from app.openapi_sync.operation import Operation
-from app.openapi_sync.references import Dangling, References
+from app.openapi_sync.references import Dangling, References, Section
+from app.openapi_sync.schema_translation import CheckTranslation, Schema, Translation, texts
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 LOCATIONS = ("path", "query", "header", "cookie")
-MAX_DEFINITIONS = 200
-MAX_DEPTH = 32
 MAX_MEMBERS = 64
 """Of ``allOf`` lists that a body's properties are gathered from."""
 LONGEST_DESCRIPTION = 4096
 LARGEST = 128 * 1024
 """Bytes of a schema with its definitions. Of a larger one only the names at its top are told."""
 
-Schema = dict[str, Any]
-
-_LEFT_OUT = frozenset(
-    (
-        "discriminator",
-        "xml",
-        "externalDocs",
-        "example",
-        "nullable",
-        "readOnly",
-        "writeOnly",
-        "collectionFormat",
-    )
-)
-_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas"})
-_LISTS_OF_SCHEMAS = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_SINGLE_SCHEMAS = frozenset(
-    {"items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"}
-)
 _PLAIN = frozenset(
     ("type", "properties", "required", "allOf", "additionalProperties", "title", "description", "nullable")
 )
@@ -54,18 +34,6 @@ _SAID_TO_PEOPLE = frozenset({"example", "examples", "externalDocs", "deprecated"
 _OF_PARAMETERS = frozenset({"name", "in", "required", "allowEmptyValue"})
 _OURS = CONNECTION_HEADERS | {"idempotency-key"}
 """Headers that a call sets itself."""
-_NAME = re.compile(r"[^\w.-]+")
-FILE: Schema = {
-    "type": "object",
-    "properties": {
-        "base64": {"type": "string", "contentEncoding": "base64"},
-        "filename": {"type": "string"},
-        "contentType": {"type": "string"},
-    },
-    "required": ["base64"],
-    "additionalProperties": False,
-}
-
 
 Described = tuple[str, str, bool, Schema]
 """A parameter: location, name, whether it is required, and its schema."""
@@ -79,17 +47,29 @@ class _Fields:
     required: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class ArgumentSchemas:
+    """What the arguments of a call have to be, where they are given."""
+
+    parameters: Schema
+    """Of an object of objects: location, name, value."""
+    body: Schema | None
+    """None of one that is sent as neither JSON nor form."""
+    is_form: bool
+
+
 class ToolSchemas:
     """Reads the schemas of one document's operations."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, sections: Mapping[str, Section] | None = None) -> None:
+        """``sections``: those of the document that were looked through already, by the reference to each."""
         self._is_swagger2 = document.is_swagger2
-        self._references = References(document.text, {})
+        self._references = References(document.text, sections or {})
 
     def input(self, operation: Operation, given: Container[str] = ()) -> Schema:
         """The arguments of a call: flat where their names tell where they go, else sorted by place. What is
         ``given``, by a handler's defaults, may be left out."""
-        translation = _Translation(self._references, hidden="readOnly")
+        translation = Translation(self._references, hidden="readOnly")
         parameters = list(self._parameters(operation, translation))
         body, is_required = self._body(operation), operation.body is not None and operation.body.required
         flat = _Fields() if body is None else self._fields(body, translation)
@@ -105,6 +85,20 @@ class ToolSchemas:
         schema = {"type": "object", "properties": places, "required": required}
         return _whole({**schema, "additionalProperties": False}, translation)
 
+    def arguments(self, operation: Operation) -> ArgumentSchemas:
+        """What ``input`` says, to check by: sorted by place, and without saying what must be there."""
+        translation = CheckTranslation(self._references, hidden="readOnly")
+        places: dict[str, Schema] = {location: {"properties": {}} for location in LOCATIONS}
+        for location, name, _, schema in self._parameters(operation, translation):
+            places[location]["properties"][name] = schema
+        parameters = _whole({"properties": places}, translation)
+        main = _main_type(operation.body.content_types) if operation.body else None
+        if main is None or (stated := self._body(operation)) is None:
+            return ArgumentSchemas(parameters, None, is_form=False)
+        translation = CheckTranslation(self._references, hidden="readOnly")
+        body = _whole(translation.schema(stated), translation)
+        return ArgumentSchemas(parameters, body, is_form=is_form(main) or is_multipart(main))
+
     def description(self, operation: Operation) -> str | None:
         """What the document says of it at length."""
         text = self._mapping(operation.place).get("description")
@@ -112,7 +106,7 @@ class ToolSchemas:
 
     def output(self, operation: Operation) -> Schema | None:
         """What a successful call answers, where the document says so in JSON."""
-        translation = _Translation(self._references, hidden="writeOnly")
+        translation = Translation(self._references, hidden="writeOnly")
         responses = self._mapping((*operation.place, "responses"))
         for status in sorted(responses):
             if status.startswith("2") or status == "default":
@@ -122,7 +116,7 @@ class ToolSchemas:
                     return _whole(translation.schema(stated), translation)
         return None
 
-    def _parameters(self, operation: Operation, translation: "_Translation") -> Iterator[Described]:
+    def _parameters(self, operation: Operation, translation: Translation) -> Iterator[Described]:
         stated = {(one.get("in"), one.get("name")): one for one in self._listed(operation)}
         for parameter in operation.parameters:
             if parameter.location == "header" and parameter.name.lower() in _OURS:
@@ -142,9 +136,9 @@ class ToolSchemas:
             return None
         if self._is_swagger2:
             return self._body_of_2_0(operation)
-        body = self._resolved(self._mapping(operation.place).get("requestBody"))
-        content = body.get("content")
-        stated = _json_of(content) or _first_of(content)
+        content = self._resolved(self._mapping(operation.place).get("requestBody")).get("content")
+        media = content.get(_main_type(operation.body.content_types)) if isinstance(content, dict) else None
+        stated = media.get("schema", {}) if isinstance(media, dict) else _first_of(content)
         return stated if isinstance(stated, dict) else {}
 
     def _body_of_2_0(self, operation: Operation) -> Schema:
@@ -168,7 +162,7 @@ class ToolSchemas:
                 if isinstance(found.get("in"), str) and isinstance(found.get("name"), str):
                     yield found
 
-    def _fields(self, body: Schema, translation: "_Translation") -> "_Fields | None":
+    def _fields(self, body: Schema, translation: Translation) -> "_Fields | None":
         """The properties of an object that is nothing but them; None of any other schema."""
         found, required = _Fields(), dict[str, None]()
         waiting: list[object] = [body]
@@ -182,7 +176,7 @@ class ToolSchemas:
                 return None
             if isinstance(properties := one.get("properties"), dict):
                 found.schemas |= translation.properties(properties)
-            required |= dict.fromkeys(_texts(one.get("required")))
+            required |= dict.fromkeys(texts(one.get("required")))
             waiting += reversed(members) if isinstance(members := one.get("allOf"), list) else []
         found.required = [name for name in required if name in found.schemas]
         return None if waiting else found
@@ -200,79 +194,6 @@ class ToolSchemas:
         except Dangling:
             return {}
         return found if isinstance(found, dict) else {}
-
-
-class _Translation:
-    """Of schemas into ones of today, collecting what they refer to."""
-
-    def __init__(self, references: References, *, hidden: str) -> None:
-        self._references = references
-        self._hidden = hidden
-        self._names: dict[str, str] = {}
-
-    def schema(self, stated: object, depth: int = 0) -> Any:
-        """Anything goes where the document says nothing that can be used, or too much."""
-        if isinstance(stated, bool):
-            return stated
-        if not isinstance(stated, dict) or depth > MAX_DEPTH:
-            return {}
-        if isinstance(reference := stated.get("$ref"), str):
-            return self._referred(reference, stated)
-        if stated.get("format") == "binary" and stated.get("type") == "string":
-            return FILE
-        said = ((key, value) for key, value in stated.items() if not _is_left_out(key))
-        made = {key: self._keyword(key, value, depth) for key, value in said}
-        if "required" in made:
-            names = dict.fromkeys(_texts(made["required"]))
-            made["required"] = [name for name in names if not self._is_hidden(stated, name)]
-        return _of_today(made, stated)
-
-    def definitions(self) -> dict[str, Schema | bool]:
-        """What was referred to, and what that refers to: looked through one after the other, not inside each
-        other."""
-        made: dict[str, Schema | bool] = {}
-        while len(made) < len(self._names):
-            for reference, name in list(self._names.items())[len(made) :]:
-                try:
-                    made[name] = self.schema(self._references.value({"$ref": reference}))
-                except Dangling:
-                    made[name] = {}
-        return made
-
-    def properties(self, stated: Mapping[str, object], depth: int = 0) -> dict[str, Schema]:
-        return {
-            name: self.schema(one, depth + 1)
-            for name, one in stated.items()
-            if not (isinstance(one, dict) and one.get(self._hidden) is True)
-        }
-
-    def _keyword(self, key: str, value: object, depth: int) -> object:
-        if key == "properties" and isinstance(value, dict):
-            return self.properties(value, depth)
-        if key in _SCHEMAS and isinstance(value, dict):
-            return {name: self.schema(one, depth + 1) for name, one in value.items()}
-        if key in _LISTS_OF_SCHEMAS and isinstance(value, list):
-            return [self.schema(one, depth + 1) for one in value]
-        return self.schema(value, depth + 1) if key in _SINGLE_SCHEMAS else value
-
-    def _is_hidden(self, stated: Mapping[str, Any], name: object) -> bool:
-        properties = stated.get("properties")
-        one = properties.get(name) if isinstance(properties, dict) else None
-        return isinstance(one, dict) and one.get(self._hidden) is True
-
-    def _referred(self, reference: str, stated: Schema) -> Schema:
-        if reference not in self._names:
-            if len(self._names) >= MAX_DEFINITIONS:
-                return {}
-            self._names[reference] = self._free_name(reference)
-        beside: Schema = {key: stated[key] for key in ("description", "default", "title") if key in stated}
-        return {"$ref": f"#/$defs/{self._names[reference]}", **beside}
-
-    def _free_name(self, reference: str) -> str:
-        base = _NAME.sub("-", reference.rpartition("/")[2])[:64] or "schema"
-        taken = set(self._names.values())
-        names = (f"{base}{number or ''}" for number in range(len(taken) + 1))
-        return next(name for name in names if name not in taken)
 
 
 def _flat(
@@ -296,7 +217,7 @@ def _places(parameters: Sequence[Described], given: Container[str]) -> dict[str,
     }
 
 
-def _whole(schema: Schema, translation: _Translation) -> Schema:
+def _whole(schema: Schema, translation: Translation) -> Schema:
     definitions = translation.definitions()
     made = {"$schema": DIALECT, **schema, **({"$defs": definitions} if definitions else {})}
     if _is_small(made):
@@ -315,29 +236,16 @@ def _is_small(schema: Schema) -> bool:
         return False
 
 
-def _of_today(made: Schema, stated: Schema) -> Schema:
-    """OpenAPI 3.0's ways, and 2.0's, of what JSON Schema says otherwise now."""
-    for limit, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(flag := made.get(exclusive), bool):
-            del made[exclusive]
-            if flag and limit in made:
-                made[exclusive] = made.pop(limit)
-    if "example" in stated and "examples" not in made:
-        made["examples"] = [stated["example"]]
-    if stated.get("nullable") is True and isinstance(made.get("type"), str):
-        made["type"] = [made["type"], "null"]
-        if isinstance(values := made.get("enum"), list) and None not in values:
-            made["enum"] = [*values, None]
-    return FILE if made.get("type") == "file" else made
-
-
 def _of_parameter(stated: Mapping[str, Any]) -> Schema:
     """A parameter of OpenAPI 2.0 without what makes it one."""
     return {key: value for key, value in stated.items() if key not in _OF_PARAMETERS}
 
 
-def _texts(listed: object) -> list[str]:
-    return [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+def _main_type(content_types: Iterable[str]) -> str | None:
+    """The media type that a call sends its arguments in, when it can choose: see ``encoded_body``."""
+    json = [one for one in content_types if is_json(one) or one in ANY_JSON]
+    forms = [one for one in content_types if is_form(one) or is_multipart(one)]
+    return next(iter([*json, *forms]), None)
 
 
 def _json_of(content: object) -> object:
@@ -351,8 +259,3 @@ def _json_of(content: object) -> object:
 def _first_of(content: object) -> object:
     media = next(iter(content.values()), None) if isinstance(content, dict) else None
     return media.get("schema", {}) if isinstance(media, dict) else {}
-
-
-def _is_left_out(key: str) -> bool:
-    """What OpenAPI adds, and names and anchors: the definitions have others here."""
-    return key in _LEFT_OUT or key.startswith(("x-", "$"))

@@ -32,7 +32,7 @@ from app.server.hardening import harden_process
 from app.server.imports import end_of_imports, import_clients
 from app.server.listener import BACKLOG, listen
 from app.server.tracing import collecting
-from app.services import Resources, Services, check_database, create_services, open_resources
+from app.services import Resources, Services, check_database, create_plans, create_services, open_resources
 from app.web.express import Express
 from app.web.protocol import WireLimits, guarded_protocol
 from app.worker import check_worker, create_worker, run_worker
@@ -154,7 +154,7 @@ async def _working(resources: Resources, database: Database) -> AsyncIterator[Wo
     does not is done again, by whoever claims it next."""
     stop, settings = asyncio.Event(), resources.settings
     async with asyncio.TaskGroup() as group:
-        worker = create_worker(database, resources.keys, resources.calls, resources.changes, settings)
+        worker = create_worker(database, create_plans(resources, database), resources.calls, settings)
         working = group.create_task(run_worker(worker, database, settings, stop))
         yield worker
         stop.set()

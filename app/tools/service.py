@@ -15,10 +15,11 @@ from app.handlers.repository import HandlerFilter, HandlerRepository
 from app.handlers.targets import TARGET, OperationTarget
 from app.integrations.repository import IntegrationRepository
 from app.models import Handler
+from app.openapi_sync.library import DescribedDocument, DocumentLibrary
 from app.openapi_sync.operation import Operation
 from app.openapi_sync.repository import DocumentRepository
-from app.openapi_sync.tool_schemas import DIALECT, Schema, ToolSchemas
-from app.tools.library import DescribedDocument, DocumentLibrary
+from app.openapi_sync.schema_translation import Schema
+from app.openapi_sync.tool_schemas import DIALECT, ToolSchemas
 from app.tools.schemas import ToolRead
 
 Reader = tuple[Mapping[tuple[str, str], Operation], ToolSchemas]

@@ -16,11 +16,11 @@ from app.executions.admission import Received, hold, queue, recipient_of
 from app.executions.claims import check_may_claim
 from app.executions.executor import Executor
 from app.executions.job import MAX_INTERRUPTIONS
-from app.executions.plans import Plans
 from app.executions.repository import admit_all
 from app.executions.source import ExecutionSource
 from app.models import Attempt, AuditRecord, Event, Execution, Handler, Integration, Secret, Trigger
 from app.sealing.service import Sealer
+from app.services import create_plans
 from tests.fixtures.upstream import Answer
 
 pytestmark = pytest.mark.anyio
@@ -38,8 +38,8 @@ def executor_of(resources, database=None):
 
 
 def source_of(resources, database=None):
-    plans = Plans(resources.keys, resources.changes)
-    return ExecutionSource(database or resources.database, plans, resources.calls)
+    database = database or resources.database
+    return ExecutionSource(database, create_plans(resources, database), resources.calls)
 
 
 async def make_handler(resources, member, upstream, **fields):

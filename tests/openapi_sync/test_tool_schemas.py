@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.openapi_sync import tool_schemas as module
+from app.openapi_sync.argument_check import ArgumentCheck
 from app.openapi_sync.document import Document, read
 from app.openapi_sync.operation import Operation
 from app.openapi_sync.operations import operations
 from app.openapi_sync.pieces import take_description
-from app.openapi_sync.tool_schemas import DIALECT, FILE, ToolSchemas
+from app.openapi_sync.schema_translation import FILE, MAX_DEFINITIONS
+from app.openapi_sync.tool_schemas import DIALECT, ToolSchemas
 from tests.openapi_sync.documents import only, openapi, swagger
 from tests.openapi_sync.test_operations import ODD, RICH, RICH_2_0, places, replaced
 
@@ -202,7 +204,7 @@ class TestDefinitions:
         }
         body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/S0"}}}}
         found = taken(described({"requestBody": body, "parameters": [ID]}, schemas=chain))
-        assert len(found["$defs"]) == module.MAX_DEFINITIONS
+        assert len(found["$defs"]) == MAX_DEFINITIONS
         monkeypatch.setattr(module, "LARGEST", 1000)
         assert taken(described({"requestBody": body, "parameters": [ID]}, schemas=chain)) == {
             "type": "object",
@@ -272,6 +274,8 @@ class TestWrongTypes:
             if isinstance(one, Operation):
                 assert schemas.input(one)["type"] == "object"
                 schemas.output(one)
+                check = ArgumentCheck(schemas.arguments(one))
+                check({"query": {"limit": "1"}, "path": {"id": [1]}}, {"name": [{}, None], "kind": 1.5})
 
 
 @pytest.mark.skipif(SPECS is None, reason="JACKFIELD_SPECS names no folder with real API descriptions")
@@ -292,5 +296,6 @@ class TestRealDescriptions:
         for one in operations(document):
             if isinstance(one, Operation):
                 jsonschema_rs.meta.validate(schemas.input(one))
+                assert ArgumentCheck(schemas.arguments(one))({}, None) == []
                 if (answer := schemas.output(one)) is not None:
                     jsonschema_rs.meta.validate(answer)

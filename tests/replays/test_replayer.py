@@ -11,6 +11,7 @@ from app.models import AuditRecord, Execution, Handler, Replay, Tenant
 from app.replays import turn
 from app.replays.replayer import LEASE, Replayer
 from app.replays.repository import claim_replay
+from app.services import create_plans
 from app.worker import create_worker, run_worker
 from tests.executions.test_executor import make_handler
 from tests.fixtures.app import Member, connect, join, open_test_resources, wire
@@ -272,7 +273,7 @@ class TestTheWorker:
     ):
         await many(resources, acme, handler, 3)
         started = await begin(acme.client, handlerId=str(handler.id))
-        worker = create_worker(as_worker, resources.keys, resources.calls, resources.changes, settings)
+        worker = create_worker(as_worker, create_plans(resources, as_worker), resources.calls, settings)
         stop = asyncio.Event()
         running = asyncio.create_task(run_worker(worker, as_worker, settings, stop))
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.tools.library import DocumentLibrary
+from app.openapi_sync.library import DocumentLibrary
 from tests.openapi_sync.sofa import document
 
 pytestmark = pytest.mark.anyio

@@ -9,6 +9,7 @@ from uuid import UUID
 from app.openapi_sync.document import read
 from app.openapi_sync.operation import Operation
 from app.openapi_sync.operations import operations
+from app.openapi_sync.references import sections
 from app.openapi_sync.tool_schemas import ToolSchemas
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -21,13 +22,14 @@ class DescribedDocument:
     def __init__(self, compressed: bytes) -> None:
         self._document = document = read(zlib.decompress(compressed))
         self.size = len(document.text)
+        self._sections = sections(document.text)
         self.operations = {
             (one.method, one.path): one for one in operations(document) if isinstance(one, Operation)
         }
 
     def schemas(self) -> ToolSchemas:
         """Another one each time: it keeps what it looks at, in the end many times the document."""
-        return ToolSchemas(self._document)
+        return ToolSchemas(self._document, self._sections)
 
 
 class DocumentLibrary:
