@@ -6,7 +6,7 @@ from sqlalchemy import Select
 from app.core.errors import NotFound
 from app.handlers.errors import HandlerNameTaken
 from app.integrations.repository import BelongingRepository
-from app.models import Handler
+from app.models import Handler, Integration
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,8 @@ class HandlerFilter:
     search: str | None = None
     """A part of the name."""
     enabled: bool | None = None
+    is_callable: bool = False
+    """Only those that can be called: they are enabled, and so is their integration."""
 
 
 class HandlerRepository(BelongingRepository[Handler]):
@@ -33,6 +35,8 @@ class HandlerRepository(BelongingRepository[Handler]):
             query = query.where(Handler.name.contains(wanted.search.lower(), autoescape=True))
         if wanted.enabled is not None:
             query = query.where(Handler.enabled == wanted.enabled)
+        if wanted.is_callable:
+            query = query.join(Integration).where(Handler.enabled, Integration.enabled)
         return query
 
     async def get_by_name(self, name: str) -> Handler:

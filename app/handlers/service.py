@@ -16,6 +16,7 @@ from app.handlers.fields import Definition
 from app.handlers.repository import HandlerFilter, HandlerRepository
 from app.handlers.schemas import HandlerCreate, HandlerUpdate
 from app.handlers.targets import TARGET, OperationTarget
+from app.handlers.tool_events import tool_events
 from app.handlers.verification import VERIFICATION
 from app.integrations.repository import IntegrationRepository
 from app.models import AuditAction, EventType, Handler, HandlerSource
@@ -72,6 +73,7 @@ class HandlerService:
         changes = difference({}, snapshot(row))
         self._audit.record(AuditAction.HANDLER_CREATED, resource(row), changes)
         self._events.publish(EventType.HANDLER_CREATED, row.id, _payload(row))
+        self._tell_of_tool(row, {}, snapshot(row))
         return row
 
     async def update(
@@ -87,6 +89,7 @@ class HandlerService:
             self._audit.record(AuditAction.HANDLER_UPDATED, resource(row), changes)
             payload = {**_payload(row), "changed": [to_camel(field) for field in changes]}
             self._events.publish(EventType.HANDLER_UPDATED, row.id, payload, sequence=row.version)
+            self._tell_of_tool(row, before, snapshot(row))
         return row
 
     async def delete(self, integration_id: UUID, id: UUID, condition: Precondition) -> None:
@@ -95,7 +98,16 @@ class HandlerService:
         condition.check(row)
         self._audit.record(AuditAction.HANDLER_DELETED, resource(row), difference(snapshot(row), {}))
         self._events.publish(EventType.HANDLER_DELETED, row.id, _payload(row), sequence=row.version + 1)
+        self._tell_of_tool(row, snapshot(row), {})
         await self._handlers.delete(row)
+
+    def _tell_of_tool(self, row: Handler, before: Json, after: Json) -> None:
+        types = tool_events(before, after)
+        for type in types:
+            sequence = row.version if after else row.version + 1
+            self._events.publish(type, row.id, _payload(row), sequence=sequence)
+        if types:
+            self._events.publish(EventType.TOOLS_LIST_UPDATED, row.integration_id)
 
     async def _apply(self, row: Handler, changed: Collection[str], data: HandlerUpdate) -> None:
         if "target" in changed and row.source == HandlerSource.OPENAPI:

@@ -2,12 +2,12 @@ from collections.abc import Sequence
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import Select
+from sqlalchemy import Select, exists, select
 
 from app.core.errors import NotFound
 from app.db.repository import TenantRepository
 from app.integrations.errors import IntegrationNameTaken
-from app.models import Integration, OfIntegration
+from app.models import Handler, Integration, OfIntegration
 
 B = TypeVar("B", bound=OfIntegration)
 
@@ -22,6 +22,11 @@ class IntegrationRepository(TenantRepository[Integration]):
         if search:
             query = query.where(Integration.folded_name.contains(search.casefold(), autoescape=True))
         return query
+
+    async def has_tools(self, id: UUID) -> bool:
+        """Whether a handler under it is enabled."""
+        mine = Handler.tenant_id == self.tenant_id, Handler.integration_id == id, Handler.enabled
+        return bool(await self.session.scalar(select(exists().where(*mine))))
 
 
 class BelongingRepository(TenantRepository[B]):

@@ -75,6 +75,7 @@ class IntegrationService:
         self._events.publish(
             EventType.INTEGRATION_DELETED, row.id, {"name": row.name}, sequence=row.version + 1
         )
+        await self._tell_of_tools(row)
         await self._integrations.delete(row)
 
     async def _change(
@@ -96,7 +97,14 @@ class IntegrationService:
                 {"name": row.name, "changed": [to_camel(field) for field in changes]},
                 sequence=row.version,
             )
+        if "enabled" in changes:
+            await self._tell_of_tools(row)
         return row
+
+    async def _tell_of_tools(self, row: Integration) -> None:
+        """They come and go with the integration."""
+        if await self._integrations.has_tools(row.id):
+            self._events.publish(EventType.TOOLS_LIST_UPDATED, row.id)
 
 
 def snapshot(row: Integration) -> Json:

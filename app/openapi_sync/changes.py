@@ -39,6 +39,18 @@ class HandlerChange:
     before: Mapping[str, object]
     after: Mapping[str, object]
 
+    @property
+    def version(self) -> int:
+        """That the change makes."""
+        return self.handler.version + 1 if self.handler else 1
+
+    def tool(self) -> tuple[Json, Json]:
+        """What the handler is for those who call it, before and after."""
+        if self.handler is None:
+            return {}, {"enabled": True, **self.after}
+        now: Json = {"name": self.name, **columns(self.handler)}
+        return now, {} if self.action is Action.DELETE else {**now, **self.after}
+
 
 def handler_changes(plan: Plan, on_missing: OnMissing, now: datetime) -> Iterator[HandlerChange]:
     """Every handler that is written, once. Creations are in the order of their names: two transactions that

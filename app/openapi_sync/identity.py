@@ -41,6 +41,7 @@ class ExistingHandler:
     missing_since: datetime | None = None
     enabled: bool = True
     orphaned_args: tuple[str, ...] = ()
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)

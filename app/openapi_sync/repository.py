@@ -131,6 +131,7 @@ class SyncedHandlerRepository(HandlerRepository):
             Handler.missing_since,
             Handler.enabled,
             Handler.orphaned_args,
+            Handler.version,
         ).where(
             Handler.tenant_id == self.tenant_id,
             Handler.integration_id == integration_id,
@@ -152,6 +153,7 @@ class SyncedHandlerRepository(HandlerRepository):
                 missing_since=row.missing_since,
                 enabled=row.enabled,
                 orphaned_args=tuple(row.orphaned_args),
+                version=row.version,
             )
             for row in rows
         ]

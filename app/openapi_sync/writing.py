@@ -14,6 +14,7 @@ from app.auth.context import Context
 from app.core import clock
 from app.core.ids import new_id
 from app.events.publisher import EventPublisher
+from app.handlers.tool_events import tool_events
 from app.models import AuditAction, EventType, Integration
 from app.openapi_sync.changes import Action, HandlerChange, differences, handler_changes
 from app.openapi_sync.operation import Operation
@@ -124,11 +125,14 @@ class HandlerSync:
                 etag=arrived.etag,
                 modified=arrived.last_modified,
             )
-        await self._write_handlers(integration.id, synced.changes)
+        tools_changed = await self._write_handlers(integration.id, synced.changes)
         if is_new or synced.changes:
             self._record(integration, synced)
+        if is_new or tools_changed:  # a new document may say something new of tools that are as they were
+            self._events.publish(EventType.TOOLS_LIST_UPDATED, integration.id)
 
-    async def _write_handlers(self, integration_id: UUID, changes: Sequence[HandlerChange]) -> None:
+    async def _write_handlers(self, integration_id: UUID, changes: Sequence[HandlerChange]) -> bool:
+        """Whether tools came, went or changed."""
         ids = [change.handler.id if change.handler else new_id() for change in changes]
         by_action = {
             action: [(id, change) for id, change in zip(ids, changes, strict=True) if change.action is action]
@@ -153,6 +157,13 @@ class HandlerSync:
             )
             for id, change in zip(ids, changes, strict=True)
         )
+        told = [
+            (type, id, {"name": change.name, "integration_id": str(integration_id)}, change.version)
+            for id, change in zip(ids, changes, strict=True)
+            for type in tool_events(*change.tool())
+        ]
+        await self._events.publish_all(told)
+        return bool(told)
 
     def _record(self, integration: Integration, synced: Synced) -> None:
         facts = {

@@ -46,8 +46,8 @@ class ToolService:
             await IntegrationRepository(session, self._tenant_id).get(integration_id)
 
     async def page(self, integration_id: UUID | None, request: PageRequest) -> Tools:
-        """The enabled handlers of an integration, or of all of them. Raises ``NotFound``."""
-        wanted = HandlerFilter(integration_id=integration_id, enabled=True)
+        """The handlers that can be called, of an integration or of all of them. Raises ``NotFound``."""
+        wanted = HandlerFilter(integration_id=integration_id, is_callable=True)
         async with self._database.transaction(self._tenant_id) as session:
             if integration_id is not None:
                 await IntegrationRepository(session, self._tenant_id).get(integration_id)

@@ -4,8 +4,8 @@ import pytest
 from pydantic import AnyHttpUrl
 from sqlalchemy import update
 
-from app.models import AuditRecord, Event, Handler, HandlerSource
-from tests.fixtures.app import add_integration, audit_actions, connect, event_types, issue, rows
+from app.models import AuditRecord, Handler, HandlerSource
+from tests.fixtures.app import add_integration, audit_actions, connect, event_types, events_of, issue, rows
 
 pytestmark = pytest.mark.anyio
 
@@ -115,7 +115,7 @@ class TestCreate:
             "notify",
         )
         assert record.changes["target"] == {"before": None, "after": {**HTTP, "headers": {}}}
-        event = (await rows(database, acme, Event))[-1]
+        event = (await events_of(database, acme, "handler"))[-1]
         assert (event.type, event.sequence) == ("handler.created", 1)
         assert event.payload == {"name": "notify", "integration_id": handlers.split("/")[2]}
 
@@ -355,7 +355,7 @@ class TestUpdate:
             "name": {"before": "notify", "after": "renamed"},
             "mode": {"before": "async", "after": "sync"},
         }
-        event = (await rows(database, acme, Event))[-1]
+        event = (await events_of(database, acme, "handler"))[-1]
         assert (event.type, event.sequence, event.payload["changed"]) == (
             "handler.updated",
             2,
@@ -387,7 +387,12 @@ class TestUpdate:
         assert response.json() == created
         assert response.headers["etag"] == '"1"'
         assert await audit_actions(database, acme) == ["integration.created", "handler.created"]
-        assert await event_types(database, acme) == ["integration.created", "handler.created"]
+        assert await event_types(database, acme) == [
+            "integration.created",
+            "handler.created",
+            "tool.created",
+            "tools.list_updated",
+        ]
 
     async def test_resets_the_verification_with_null(self, client, handlers):
         created = await create(client, handlers, target=HTTP, verification={"scheme": "none"})
@@ -483,7 +488,7 @@ class TestDelete:
             "handler.deleted",
             {"before": "notify", "after": None},
         )
-        event = (await rows(database, acme, Event))[-1]
+        event = (await events_of(database, acme, "handler"))[-1]
         assert (event.type, event.sequence) == ("handler.deleted", 2)
 
     async def test_refuses_a_stale_version(self, client, handlers):

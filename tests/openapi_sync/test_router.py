@@ -10,7 +10,7 @@ from app.models import AuditRecord, Event, Handler, OpenApiDocument
 from app.openapi_sync import service
 from app.openapi_sync.reading import read_document as read
 from tests.core.egress.loopback import unused_port
-from tests.fixtures.app import audit_actions, connect, event_types, issue, rows
+from tests.fixtures.app import audit_actions, connect, event_types, events_of, issue, rows
 from tests.fixtures.upstream import Answer
 from tests.openapi_sync.sofa import PATH, document, get, many, query
 
@@ -73,13 +73,17 @@ class TestSync:
         assert (asked.method, asked.path) == ("GET", PATH)
         assert not asked.headers.keys() & {"authorization", "cookie", "if-none-match"}
 
-    async def test_records_each_handler_and_the_sync_and_publishes_one_event(self, sofa, acme, database):
+    async def test_records_and_publishes_each_handler_and_the_sync(self, sofa, acme, database):
         await sofa.sync(PETS)
 
         actions = await audit_actions(database, acme)
         assert Counter(actions[1:]) == {"handler.created": 3, "integration.handlers_synced": 1}
-        assert await event_types(database, acme) == ["integration.created", "integration.handlers_synced"]
-        event = (await rows(database, acme, Event))[-1]
+        assert Counter((await event_types(database, acme))[1:]) == {
+            "tool.created": 3,
+            "integration.handlers_synced": 1,
+            "tools.list_updated": 1,
+        }
+        event = (await events_of(database, acme, "integration"))[-1]
         assert event.payload["created"] == 3
         assert event.payload["source"] == f"{sofa.upstream.url}{PATH}"
 
