@@ -125,9 +125,8 @@ class SyncService:
     async def _write_once(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> SyncResult:
         tenant_id = self._context.tenant_id
         async with self._database.transaction(tenant_id) as session:
-            result = SyncResult.of(
-                await HandlerSync(session, self._context).run(integration_id, arrived, options)
-            )
+            synced = await HandlerSync(session, self._context).run(integration_id, arrived, options)
+            result = await asyncio.to_thread(SyncResult.of, synced)
             if not options.dry_run:
                 latest = await DocumentRepository(session, tenant_id).find_latest(integration_id)
                 state = await SyncedHandlerRepository(session, tenant_id).state(integration_id)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from uuid import UUID
@@ -18,7 +18,7 @@ from app.handlers.tool_events import tool_events
 from app.models import AuditAction, EventType, Integration
 from app.openapi_sync.changes import Action, HandlerChange, differences, handler_changes
 from app.openapi_sync.operation import Operation
-from app.openapi_sync.options import SyncOptions
+from app.openapi_sync.options import OnMissing, SyncOptions
 from app.openapi_sync.plan import Plan, plan
 from app.openapi_sync.reading import Reading
 from app.openapi_sync.repository import DocumentRepository, SyncedHandlerRepository
@@ -99,12 +99,12 @@ class HandlerSync:
             selection=options.selection,
             force=options.force,
         )
-        made = await asyncio.to_thread(make_plan)
+        made, changes = await asyncio.to_thread(_planned, make_plan, options.on_missing)
         operations = [one for one in described if isinstance(one, Operation)]
         return Synced(
             arrived,
             made,
-            tuple(handler_changes(made, options.on_missing, clock.now())),
+            changes,
             sum(one.is_degraded for one in operations if options.selection.covers(one)),
             options.dry_run,
         )
@@ -179,3 +179,8 @@ class HandlerSync:
             {"name": integration.name, **facts},
             sequence=integration.version,
         )
+
+
+def _planned(make_plan: Callable[[], Plan], on_missing: OnMissing) -> tuple[Plan, tuple[HandlerChange, ...]]:
+    made = make_plan()
+    return made, tuple(handler_changes(made, on_missing, clock.now()))
