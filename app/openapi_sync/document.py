@@ -68,13 +68,13 @@ def read(raw: bytes) -> Document:
 
     Raises ``DocumentUnreadable``, ``GotHtmlPage``, ``NotOpenApi`` or ``DocumentTooComplex``.
     """
-    _check_count(raw)
+    check_count(raw)
     made, description = JsonText(raw), None
     if _ESCAPED_NUL_TEXT not in raw and _is_utf8(raw):
         description = _description(raw)
     if description is None:
-        made = _as_json(raw)
-        _check_count(made.text)
+        made = as_json(raw)
+        check_count(made.text)
         description = _description(made.text)
     if description is None:
         raise NotOpenApi(_kind_of(made.text))
@@ -85,7 +85,7 @@ def read(raw: bytes) -> Document:
     return Document(made.text, description, version, content_hash, made.oddities, made.peak_bytes)
 
 
-def _check_count(text: bytes) -> None:
+def check_count(text: bytes) -> None:
     """Refuse what would take many times its size in memory, as ``[{},{},{}`` does. What stands in strings is
     counted too, but the densest description known would have to be of 80 MB to come near."""
     if len(text) <= SMALL:
@@ -115,9 +115,10 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _as_json(raw: bytes) -> JsonText:
-    """JSON out of what is nearly JSON, or YAML."""
-    text, oddities = _repair(raw)
+def as_json(raw: bytes) -> JsonText:
+    """JSON out of what is JSON or nearly so, or YAML. Raises ``DocumentUnreadable``, ``GotHtmlPage`` or
+    ``DocumentTooComplex``."""
+    text, oddities = repaired(raw)
     if text.lstrip()[:1] == b"<":
         raise GotHtmlPage
     if is_json(text):
@@ -143,7 +144,7 @@ def _json_of_broken_json(text: bytes, error: orjson.JSONDecodeError) -> JsonText
     return replace(made, oddities=(oddity, *made.oddities))
 
 
-def _repair(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
+def repaired(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
     """The same text in plain UTF-8, with nothing in it that PostgreSQL could not store."""
     text, oddities = raw, []
     encoding = _UTF16_BYTES.get(raw[:2])

@@ -1,8 +1,9 @@
 """The process that ``yaml_process`` lets read YAML: limits itself, reads stdin, writes JSON to stdout.
 
-``{"value", "oddities"}``, or ``{"refused", "detail", "extra"}``; before it, in a line of its own, how many
-bytes reading took. It imports little, and the careful reader only for what the quick one leaves to it:
-starting takes longer than reading most descriptions does.
+It reads the lengths of some files in a line, and then the files. It writes how many bytes reading took, and
+of each file, in a line of its own, ``{"value", "oddities"}`` or ``{"refused", "detail", "extra"}``. It
+imports little, and the careful reader only for what the quick one leaves to it: starting takes longer than
+reading most descriptions does.
 """
 
 import resource
@@ -21,15 +22,21 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
-    raw = sys.stdin.buffer.read()
+    lengths = [int(one) for one in sys.stdin.buffer.readline().split()]
+    files = [sys.stdin.buffer.read(length) for length in lengths]
     size = peak_bytes()
+    answers = [_answer(raw) for raw in files]
+    sys.stdout.buffer.write(b"%d\n" % (peak_bytes() - size))
+    sys.stdout.buffer.writelines(part for answer in answers for part in (answer, b"\n"))
+
+
+def _answer(raw: bytes) -> bytes:
     try:
-        answer = answer_to(raw)
+        return answer_to(raw)
     except (DocumentUnreadable, DocumentTooComplex) as error:
-        answer = _refusal(error)
+        return _refusal(error)
     except MemoryError:
-        answer = _refusal(too_expensive())
-    sys.stdout.buffer.writelines((b"%d\n" % (peak_bytes() - size), answer))
+        return _refusal(too_expensive())
 
 
 def answer_to(raw: bytes) -> bytes:
