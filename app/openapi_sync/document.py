@@ -35,7 +35,13 @@ SMALL = 4 * 1024 * 1024
 MAX_OBJECTS = 1_250_000
 MAX_COMMAS = 3_000_000
 
+MAX_NULS = 100_000
+"""Each is replaced by itself."""
+
 _CHUNK = 1 << 16
+_GAPS = b"\x81\x8d\x8f\x90\x9d"
+"""What stands for nothing in Windows-1252."""
+_WITHOUT_GAPS = bytes.maketrans(_GAPS, b"?" * len(_GAPS))
 _JSON_STARTS = (b"{", b"[")
 _MAJOR_VERSIONS = {"swagger": "2", "openapi": "3"}
 _ESCAPED_NUL_TEXT = rb"\u0000"
@@ -149,19 +155,28 @@ def repaired(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
     text, oddities = raw, []
     encoding = _UTF16_BYTES.get(raw[:2])
     if encoding is not None:
-        text = raw.decode(encoding, errors="replace").encode()
+        text = _decoded(raw, encoding)
         oddities.append(Oddity("", "the document is UTF-16, not UTF-8"))
     elif raw.startswith(BOM_UTF8):
         oddities.append(Oddity("", "the document starts with a byte order mark"))
     text = text.removeprefix(BOM_UTF8)
     if not _is_utf8(text):
         oddities.append(Oddity("", "the document is not UTF-8 and was read as Windows-1252"))
-        text = text.decode("cp1252", errors="replace").encode()
+        text = text.translate(_WITHOUT_GAPS).decode("cp1252").encode()
     if _ESCAPED_NUL_TEXT in text:
+        if text.count(_ESCAPED_NUL_TEXT) > MAX_NULS:
+            raise DocumentTooComplex(f"the document has more than {MAX_NULS:,} NUL characters")
         text, nuls = _ESCAPED_NUL.subn(rb"\1\\ufffd", text)
         if nuls:
             oddities.append(Oddity("", f"{nuls} NUL characters were replaced"))
     return text, tuple(oddities)
+
+
+def _decoded(raw: bytes, encoding: str) -> bytes:
+    try:
+        return raw.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        raise DocumentUnreadable(f"the document is not UTF-16 from byte {error.start} on") from None
 
 
 def _version(description: Description) -> str | None:

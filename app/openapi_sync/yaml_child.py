@@ -15,14 +15,20 @@ from app.core.memory import peak_bytes
 from app.openapi_sync.errors import DocumentTooComplex, DocumentUnreadable
 
 MAX_MEMORY = 1024**3
-MAX_CPU_SECONDS = 20
+LEAST_MEMORY = 256 * 1024**2
+MEMORY_PER_BYTE = 20
+"""Of what is to be read: real descriptions take up to 15."""
+MAX_CPU_SECONDS = 10
+MAX_LINES = 1_500_000
+"""The largest description known, of 47 MB, has some 1.3 million."""
 
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
     lengths = [int(one) for one in sys.stdin.buffer.readline().split()]
+    memory = min(LEAST_MEMORY + MEMORY_PER_BYTE * sum(lengths), MAX_MEMORY)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     files = [sys.stdin.buffer.read(length) for length in lengths]
     size = peak_bytes()
     answers = [_answer(raw) for raw in files]
@@ -41,6 +47,8 @@ def _answer(raw: bytes) -> bytes:
 
 def answer_to(raw: bytes) -> bytes:
     """Raises what ``parse_yaml`` raises, and ``MemoryError``."""
+    if raw.count(b"\n") > MAX_LINES:
+        raise DocumentTooComplex(f"the YAML has more than {MAX_LINES:,} lines")
     from app.openapi_sync.yaml_quick import (
         plain_yaml_as_json,
     )  # whoever imports us must not load a YAML parser
@@ -54,7 +62,8 @@ def answer_to(raw: bytes) -> bytes:
 
 def too_expensive() -> DocumentTooComplex:
     return DocumentTooComplex(
-        f"reading the YAML takes more than {MAX_CPU_SECONDS} s of CPU or {MAX_MEMORY >> 20} MiB of memory"
+        f"reading the YAML takes more than {MAX_CPU_SECONDS} s of CPU, {MAX_MEMORY >> 20} MiB of memory, or "
+        f"{LEAST_MEMORY >> 20} MiB and {MEMORY_PER_BYTE} times its size"
     )
 
 

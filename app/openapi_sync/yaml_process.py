@@ -3,8 +3,8 @@
 The parsers are native and read a stranger's bytes; a single scalar of many megabytes is one call that holds
 the interpreter lock; and only the kernel can bound what a parser takes. So every YAML document, small ones
 too (one rule, one path to test, 30 ms beside a fetch), goes through stdin to a child with an address space of
-1 GiB, 20 s of CPU, no core file, no environment and therefore no secret, and comes back as JSON. Whatever the
-child does, the parent sees a typed refusal.
+1 GiB at most and less for small ones, 10 s of CPU, no core file, no environment and therefore no secret, and
+comes back as JSON. Whatever the child does, the parent sees a typed refusal.
 
 The child is ``python -m app.openapi_sync.yaml_child``.
 """
