@@ -73,6 +73,7 @@ WITHOUT_A_RECORD = {
 WITHOUT_AN_EVENT = {
     "IdempotencyService": "as above",
     "TenantService": "nobody inside a tenant is there to hear of its coming and going",
+    "SyncScheduleService": "what its runs do is told as it happens",
     "ReplayService": "as ExecutionService: each of its executions is announced by its end",
     "ExecutionService": "an execution is announced by its end, and a replay is an execution",
 }
