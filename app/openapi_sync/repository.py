@@ -18,6 +18,9 @@ from app.openapi_sync.reading import Reading
 
 KEPT_DOCUMENTS = 20
 
+Described = tuple[UUID, str, str]
+"""Integration, method and path."""
+
 
 class DocumentRepository(TenantRepository[OpenApiDocument]):
     """The documents that an integration was synced from, newest last."""
@@ -225,6 +228,20 @@ class HeldRepository(TenantRepository[SyncSchedule]):
     """What scheduled syncs of an integration left to a person."""
 
     model = SyncSchedule
+
+    async def baselines(self, integration_ids: Collection[UUID]) -> dict[Described, UUID]:
+        """By what each handler that is held is described as, the document that it last agreed with."""
+        query = select(SyncSchedule.integration_id, SyncSchedule.held).where(
+            SyncSchedule.tenant_id == self.tenant_id,
+            SyncSchedule.integration_id.in_(integration_ids),
+            SyncSchedule.held != [],
+        )
+        return {
+            (row.integration_id, str(one["method"]), str(one["path"])): UUID(str(one["baseline"]))
+            for row in await self.session.execute(query)
+            for one in row.held
+            if one["baseline"]
+        }
 
     async def release(self, integration_id: UUID) -> None:
         """A person has decided. A run that is under way was told of another state, and loses its claim."""

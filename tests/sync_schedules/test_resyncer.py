@@ -264,6 +264,23 @@ class TestAdditive:
         shown = await schedule.run(pets("integer"))
         assert held(shown) == {"add-pet": ("update", {"type_changed"})}
 
+    async def test_lets_callers_go_on_as_before(self, schedule, sofa, upstream):
+        """Neither is what they send held against the document that broke it, nor are they told of that."""
+        client = schedule.member.client
+        await schedule.run(PETS)
+        tools = (await client.get(f"{sofa.address}/tools")).json()
+        limit = {"name": "limit", "in": "query", "schema": {"type": "integer"}}
+        await schedule.run({"/pets": get("listPets", parameters=[limit])})
+
+        call = await client.post("/handlers/list-pets/execute", json={"body": {"limit": "few"}})
+        assert (call.status_code, upstream.requests[-1].query) == (200, "limit=few")
+        assert (await client.get(f"{sofa.address}/tools")).json() == tools
+
+        await sofa.sync()
+        call = await client.post("/handlers/list-pets/execute", json={"body": {"limit": "few"}})
+        assert call.status_code == 422
+        assert (await client.get(f"{sofa.address}/tools")).json() != tools
+
     @pytest.mark.parametrize("on_missing", ["keep", "disable", "delete"])
     async def test_holds_what_vanished(self, schedule, sofa, on_missing):
         await schedule.put(onMissing=on_missing)
