@@ -110,6 +110,8 @@ class SyncService:
         """With the files that it refers to. That the first of several has not changed says nothing of the
         others, so no validator is kept of them."""
         alone = _Made(fetched.body, (), fetched.etag, fetched.last_modified)
+        if fetched.status == NOT_MODIFIED:
+            return alone
         if await asyncio.to_thread(is_alone, fetched.body):
             return alone
         limit = self._document_limit
