@@ -80,9 +80,7 @@ def plan(
     operations = [one for one in found if isinstance(one, Operation)]
     skipped = [one for one in found if isinstance(one, Skipped)]
     matches = match(existing, operations)
-    selected = operations
-    if selection != EVERYTHING:
-        selected = [one for one in operations if selection.covers(one)]
+    selected = [one for one in operations if selection == EVERYTHING or selection.covers(one)]
     gone = _gone(existing, matches, skipped)
     missing = tuple(handler for handler in gone if handler.missing_since is None)
     if not force:

@@ -121,7 +121,7 @@ class HandlerSync:
             selection=options.selection,
             force=options.force or options.holding is not None,
         )
-        latest = await self._documents.find_latest(integration.id)
+        latest = await self._documents.find_latest(integration.id) if options.holding else None
         weigh = partial(
             judge,
             holding=options.holding,

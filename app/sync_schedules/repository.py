@@ -1,7 +1,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import ColumnElement, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import NotFound
@@ -44,6 +44,18 @@ class SyncScheduleRepository(BelongingRepository[SyncSchedule]):
         """The claim's schedule, if nobody claimed or changed it since."""
         query = self.select().where(SyncSchedule.id == claim.id, SyncSchedule.fence == claim.fence)
         return (await self.session.scalars(query.with_for_update(key_share=True))).one_or_none()
+
+    async def let_go(self, id: UUID, leased_until: datetime | None) -> None:
+        """End the lease, unless it is another one by now. No version of the schedule: nothing shows it."""
+        await self.session.execute(
+            update(SyncSchedule)
+            .where(
+                SyncSchedule.tenant_id == self.tenant_id,
+                SyncSchedule.id == id,
+                SyncSchedule.leased_until == leased_until,
+            )
+            .values(leased_until=None, updated_at=SyncSchedule.updated_at)
+        )
 
     async def may_run(self, row: SyncSchedule) -> bool:
         """Whether tenant and integration are in operation."""

@@ -64,6 +64,8 @@ class Resyncer:
         try:
             await self._run(run)
         except ClaimLost:
+            async with self._database.transaction(claim.tenant_id) as session:
+                await run.let_go(session)
             metrics.ran(metrics.LOST)
         else:
             if run.outcome is not None:

@@ -37,7 +37,7 @@ from app.sync_schedules.timing import pause
 ACTOR: Final = Actor("worker", "sync_schedules", "sync_schedules")
 WHILE_OFF: Final = timedelta(minutes=10)
 """Until the next look whether tenant and integration are in operation again."""
-TOLD_EXTRAS: Final = ("upstreamStatus", "line", "column")
+TOLD_EXTRAS: Final = {"upstreamStatus": "upstream_status", "line": "line", "column": "column"}
 """What an error may say besides its sentence: its detail may quote what was fetched."""
 
 
@@ -58,11 +58,12 @@ class Run:
         self.outcome: SyncOutcome | None = None
         self._claim = claim
         self._due_at: datetime | None = None
+        self._leased_until: datetime | None = None
 
     async def begin(self, session: AsyncSession, keys: KeyCache) -> Job | None:
         """None where nothing may be run now. Raises ``ClaimLost``, and ``KeyUnavailable``."""
         row = await self._lock(session)
-        self._due_at = row.due_at
+        self._due_at, self._leased_until = row.due_at, row.leased_until
         schedules = SyncScheduleRepository(session, self._claim.tenant_id)
         if not await schedules.may_run(row):
             row.leased_until = None
@@ -110,6 +111,11 @@ class Run:
                 told(error),
             )
         await self._end(session, row, SyncOutcome.FAILED, told(error))
+
+    async def let_go(self, session: AsyncSession) -> None:
+        """Of the lease of a lost claim, which keeps the next run from beginning."""
+        schedules = SyncScheduleRepository(session, self._claim.tenant_id)
+        await schedules.let_go(self._claim.id, self._leased_until)
 
     async def _lock(self, session: AsyncSession) -> SyncSchedule:
         row = await SyncScheduleRepository(session, self._claim.tenant_id).lock_claimed(self._claim)
@@ -168,5 +174,7 @@ class Run:
 def told(error: AppError) -> Json:
     """The sentence of its class, for the detail may quote a stranger's document."""
     sentence = " ".join((type(error).__doc__ or "").split())
-    extras = {name: error.extra[name] for name in TOLD_EXTRAS if error.extra.get(name) is not None}
+    extras = {
+        name: error.extra[extra] for extra, name in TOLD_EXTRAS.items() if error.extra.get(extra) is not None
+    }
     return {"code": error.code, "detail": sentence, **extras}

@@ -48,6 +48,7 @@ class SyncScheduleService:
         _check_address(integration, data)
         row = await self._schedules.lock_of(integration_id)
         if row is None:
+            condition.check_absent()
             return await self._create(integration_id, data), True
         condition.check(row)
         before = snapshot(row)

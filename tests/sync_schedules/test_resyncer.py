@@ -450,7 +450,7 @@ class TestAFailure:
             "name": "Sofa",
             "code": "upstream_refused",
             "detail": "The upstream answered with a status other than success.",
-            "upstreamStatus": 500,
+            "upstream_status": 500,
         }
 
         shown = await schedule.run(PETS)
@@ -578,6 +578,7 @@ class TestARunThatIsOvertaken:
         before = await schedule.everything(), await schedule.shown()
         await waiting()
         assert (await schedule.everything(), await schedule.shown()) == before
+        assert await schedule.resyncer.run_due() is (change != "delete"), "it follows at once"
 
     async def test_by_nobody_is_followed_by_one_that_was_asked_for(self, schedule, waiting):
         await schedule.member.client.post(f"{schedule.address}/run")

@@ -124,6 +124,11 @@ class TestPut:
         assert (await client.put(address, json=changed, headers={"If-Match": tag})).status_code == 200
         assert (await client.put(address, json={"url": URL}, headers={"If-Match": tag})).status_code == 412
 
+    async def test_makes_none_where_there_was_to_be_one(self, client, address):
+        response = await client.put(address, json={"url": URL}, headers={"If-Match": "*"})
+        assert response.status_code == 412
+        assert (await client.get(address)).status_code == 404
+
     async def test_of_the_same_changes_nothing(self, client, address, database, acme):
         first = await put(client, address, 201, url=f"{URL}?key=1")
         again = await put(client, address, 200, url=f"{URL}?key=1")
