@@ -92,7 +92,9 @@ class BodyReader:
             if isinstance(found.properties, dict):
                 yield found.properties, (*here, "properties")
             if isinstance(found.all_of, list):
-                waiting += [(member, (*here, "allOf", index)) for index, member in enumerate(found.all_of)]
+                first = max(len(found.all_of) - MAX_SCHEMAS, 0)  # the last are looked at first
+                members = enumerate(found.all_of[first:], first)
+                waiting += [(member, (*here, "allOf", index)) for index, member in members]
 
 
 def _form(fields: dict[str, Entry], accepted: tuple[str, ...]) -> RequestBody:

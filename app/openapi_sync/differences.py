@@ -5,19 +5,20 @@ a media type or a value is gone, something is newly required, a type is another 
 or with other credentials. What an answer looks like is not compared.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from uuid import uuid4
 
+from app.openapi_sync.cpu_budget import CpuBudget
 from app.openapi_sync.document import Document
 from app.openapi_sync.errors import DocumentTooComplex
 from app.openapi_sync.identity import ExistingHandler, match
-from app.openapi_sync.oddities import Notes, Place
+from app.openapi_sync.oddities import LONGEST_QUOTE, Notes, Place, quote
 from app.openapi_sync.operation import Operation, Parameter, RequestBody
-from app.openapi_sync.operations import MAX_CPU_SECONDS, TEMPLATE_VARIABLE, operations
+from app.openapi_sync.operations import TEMPLATE_VARIABLE, operations
+from app.openapi_sync.parameters import MAX_PARAMETERS
 from app.openapi_sync.pieces import P
 from app.openapi_sync.references import Dangling, References
 from app.openapi_sync.shapes import (
@@ -36,6 +37,9 @@ from app.openapi_sync.shapes import (
 MAX_DEPTH = 8
 MAX_DIFFERENCES = 10_000
 """Properties inside properties that are compared, and changes that are told."""
+MAX_CPU_SECONDS = 1.75
+MAX_TOLD = 100
+"""Types or values of one change that are told."""
 
 
 class Kind(StrEnum):
@@ -93,26 +97,17 @@ class Difference:
 
 def differences(old: Document, new: Document) -> list[Difference]:
     """By path and method of the operations. Raises what ``operations`` raises."""
-    found = list(islice(_differences(_Version(old), _Version(new), _Clock()), MAX_DIFFERENCES))
+    budget = CpuBudget(MAX_CPU_SECONDS)
+    versions = _Version(old, budget), _Version(new, budget)
+    found = islice(_differences(*versions, budget), MAX_DIFFERENCES)
     return sorted(found, key=lambda one: (one.path, one.method, one.where, one.kind))
-
-
-class _Clock:
-    """Ends a comparison of documents that were made to take forever."""
-
-    def __init__(self) -> None:
-        self._until = time.thread_time() + MAX_CPU_SECONDS
-
-    def check(self) -> None:
-        if time.thread_time() > self._until:
-            raise DocumentTooComplex("the differences of the documents multiply beyond what is compared")
 
 
 class _Version:
     """One side of the comparison."""
 
-    def __init__(self, document: Document) -> None:
-        self.operations = [one for one in operations(document) if isinstance(one, Operation)]
+    def __init__(self, document: Document, budget: CpuBudget) -> None:
+        self.operations = [one for one in operations(document, budget) if isinstance(one, Operation)]
         self.references = References(document.text, {})
 
     def shaped(self, operation: Operation) -> "_Inputs":
@@ -121,15 +116,15 @@ class _Version:
         own = self._at(operation.place, ShapedOperation)
         inputs = _Inputs({}, {})
         for listed in (item and item.parameters, own and own.parameters):
-            for one in listed if isinstance(listed, list) else ():
+            for one in listed[:MAX_PARAMETERS] if isinstance(listed, list) else ():
                 piece = self.references.follow(one, ShapedParameter, (), Notes())
                 if piece is not None:
                     inputs.parameters[f"{piece.location}/{piece.name}"] = _schema(piece)
         body = self.references.follow(own.body, ShapedBody, (), Notes()) if own and own.body else None
         content = body.content if body is not None and isinstance(body.content, dict) else {}
-        inputs.bodies.update(
-            {name: one.schema for name, one in content.items() if isinstance(one, ShapedMedia)}
-        )
+        for name in operation.body.content_types if operation.body else ():
+            if isinstance(media := content.get(name), ShapedMedia):
+                inputs.bodies[name] = media.schema
         return inputs
 
     def _at(self, place: Place, kind: type[P]) -> P | None:
@@ -153,7 +148,7 @@ def _schema(piece: ShapedParameter) -> object:
     return media.schema if isinstance(media, ShapedMedia) else piece
 
 
-def _differences(old: _Version, new: _Version, clock: _Clock) -> Iterator[Difference]:
+def _differences(old: _Version, new: _Version, budget: CpuBudget) -> Iterator[Difference]:
     handlers = {(one.method, one.path): _as_handler(one) for one in old.operations}
     matches = match(list(handlers.values()), new.operations)
     known = {(one.method, one.path) for one in matches.values()}
@@ -162,7 +157,7 @@ def _differences(old: _Version, new: _Version, clock: _Clock) -> Iterator[Differ
         if after is None:
             yield Difference(Kind.OPERATION_REMOVED, before.method, before.path)
         else:
-            yield from _Comparison(old, new, before, after, clock).all()
+            yield from _Comparison(old, new, before, after, budget).all()
     for after in new.operations:
         if (after.method, after.path) not in known:
             yield Difference(Kind.OPERATION_ADDED, after.method, after.path)
@@ -176,11 +171,11 @@ class _Comparison:
     """Of one operation."""
 
     def __init__(
-        self, old: _Version, new: _Version, before: Operation, after: Operation, clock: _Clock
+        self, old: _Version, new: _Version, before: Operation, after: Operation, budget: CpuBudget
     ) -> None:
         self._old, self._new = old, new
         self._before, self._after = before, after
-        self._clock = clock
+        self._budget = budget
         self._compared: set[tuple[str, str]] = set()
 
     def all(self) -> Iterator[Difference]:
@@ -260,6 +255,7 @@ class _Comparison:
         if before.items is not None and after.items is not None:
             yield from self._schemas(before.items, after.items, f"{where}/*", depth + 1)
         for name in before.properties.keys() | after.properties.keys():
+            self._check_budget()
             one, other = before.properties.get(name), after.properties.get(name)
             here = f"{where}/{name}"
             if other is not None and is_read_only(other, self._new.references):
@@ -270,9 +266,13 @@ class _Comparison:
             if one is not None and other is not None:
                 yield from self._schemas(one, other, here, depth + 1)
 
+    def _check_budget(self) -> None:
+        if self._budget.is_spent():
+            raise DocumentTooComplex("the differences of the documents multiply beyond what is compared")
+
     def _is_to_be_compared(self, old: object, new: object) -> bool:
         """What both sides refer to is compared once for an operation, wherever it stands in what is sent."""
-        self._clock.check()
+        self._check_budget()
         if not isinstance(old, Shape) or not isinstance(new, Shape):
             return isinstance(old, Shape) or isinstance(new, Shape)
         if isinstance(old.ref, str) and isinstance(new.ref, str):
@@ -286,7 +286,8 @@ class _Comparison:
             return
         was, now = (sorted(side.types) if side.types else None for side in (before, after))
         is_wider = after.types is None or (before.types is not None and before.types <= _widened(after.types))
-        yield from self._changed(Kind.TYPE_WIDENED if is_wider else Kind.TYPE_CHANGED, was, now, where)
+        kind = Kind.TYPE_WIDENED if is_wider else Kind.TYPE_CHANGED
+        yield from self._changed(kind, _told(was), _told(now), where)
 
     def _values(self, before: Accepted, after: Accepted, where: str) -> Iterator[Difference]:
         was, now = before.values, after.values
@@ -294,16 +295,28 @@ class _Comparison:
             return
         if now is not None and (was is None or any(value not in now for value in was)):
             gone = None if was is None else [value for value in was if value not in now]
-            yield from self._changed(Kind.VALUES_REMOVED, gone, list(now), where)
+            yield from self._changed(Kind.VALUES_REMOVED, _told(gone), _told(now), where)
         elif was is not None and (now is None or any(value not in was for value in now)):
             come = None if now is None else [value for value in now if value not in was]
-            yield from self._changed(Kind.VALUES_ADDED, list(was), come, where)
+            yield from self._changed(Kind.VALUES_ADDED, _told(was), _told(come), where)
 
 
 def _presence(given: Parameter | RequestBody | None) -> Presence:
     if given is None:
         return Presence.NONE
     return Presence.REQUIRED if given.required else Presence.OPTIONAL
+
+
+def _told(values: Sequence[object] | None) -> list[object] | None:
+    """As much of them as ten thousand changes can each hold."""
+    return None if values is None else [_short(value) for value in values[:MAX_TOLD]]
+
+
+def _short(value: object) -> object:
+    """Texts are cut, and of what is an object or a list that is told."""
+    if isinstance(value, dict | list):
+        return f"({'an object' if isinstance(value, dict) else 'a list'})"
+    return quote(value) if isinstance(value, str) and len(value) > LONGEST_QUOTE else value
 
 
 def _widened(types: frozenset[str]) -> frozenset[str]:

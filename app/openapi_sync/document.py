@@ -8,7 +8,7 @@ not cost the other thousand.
 
 import hashlib
 import re
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, getincrementaldecoder
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, charmap_decode, getincrementaldecoder
 from dataclasses import dataclass, field, replace
 
 import orjson
@@ -35,13 +35,12 @@ SMALL = 4 * 1024 * 1024
 MAX_OBJECTS = 1_250_000
 MAX_COMMAS = 3_000_000
 
-MAX_NULS = 100_000
-"""Each is replaced by itself."""
+MAX_REPLACED = 100_000
+"""Characters that are no characters; replacing each takes longer than reading a hundred that are."""
 
 _CHUNK = 1 << 16
-_GAPS = b"\x81\x8d\x8f\x90\x9d"
-"""What stands for nothing in Windows-1252."""
-_WITHOUT_GAPS = bytes.maketrans(_GAPS, b"?" * len(_GAPS))
+_WINDOWS_1252 = bytes(range(256)).decode("cp1252", errors="replace")
+"""By byte; what has no character is replaced by this table, because decoding would stop at each."""
 _JSON_STARTS = (b"{", b"[")
 _MAJOR_VERSIONS = {"swagger": "2", "openapi": "3"}
 _ESCAPED_NUL_TEXT = rb"\u0000"
@@ -155,28 +154,37 @@ def repaired(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
     text, oddities = raw, []
     encoding = _UTF16_BYTES.get(raw[:2])
     if encoding is not None:
-        text = _decoded(raw, encoding)
+        text = _utf8_of_utf16(raw, encoding)
         oddities.append(Oddity("", "the document is UTF-16, not UTF-8"))
     elif raw.startswith(BOM_UTF8):
         oddities.append(Oddity("", "the document starts with a byte order mark"))
     text = text.removeprefix(BOM_UTF8)
     if not _is_utf8(text):
         oddities.append(Oddity("", "the document is not UTF-8 and was read as Windows-1252"))
-        text = text.translate(_WITHOUT_GAPS).decode("cp1252").encode()
+        text = charmap_decode(text, "strict", _WINDOWS_1252)[0].encode()
     if _ESCAPED_NUL_TEXT in text:
-        if text.count(_ESCAPED_NUL_TEXT) > MAX_NULS:
-            raise DocumentTooComplex(f"the document has more than {MAX_NULS:,} NUL characters")
+        _check_replaced(text.count(_ESCAPED_NUL_TEXT))
         text, nuls = _ESCAPED_NUL.subn(rb"\1\\ufffd", text)
         if nuls:
             oddities.append(Oddity("", f"{nuls} NUL characters were replaced"))
     return text, tuple(oddities)
 
 
-def _decoded(raw: bytes, encoding: str) -> bytes:
-    try:
-        return raw.decode(encoding).encode()
-    except UnicodeDecodeError as error:
-        raise DocumentUnreadable(f"the document is not UTF-16 from byte {error.start} on") from None
+def _utf8_of_utf16(raw: bytes, encoding: str) -> bytes:
+    """By pieces, so that what is no UTF-16 is refused before it has taken long."""
+    decoder = getincrementaldecoder(encoding)(errors="replace")
+    pieces, replaced = [], 0
+    for start in range(0, len(raw), _CHUNK):
+        piece = decoder.decode(raw[start : start + _CHUNK], final=start + _CHUNK >= len(raw))
+        replaced += piece.count("\N{REPLACEMENT CHARACTER}")
+        _check_replaced(replaced)
+        pieces.append(piece.encode())
+    return b"".join(pieces)
+
+
+def _check_replaced(count: int) -> None:
+    if count > MAX_REPLACED:
+        raise DocumentTooComplex(f"more than {MAX_REPLACED:,} characters of the document are none")
 
 
 def _version(description: Description) -> str | None:

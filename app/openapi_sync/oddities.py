@@ -51,5 +51,12 @@ def quote(text: object) -> str:
 
 def join_pointer(pointer: str, *tokens: object) -> str:
     """The JSON Pointer some steps below ``pointer``, with ``~`` and ``/`` escaped (RFC 6901, section 3)."""
-    steps = (str(token).replace("~", "~0").replace("/", "~1") for token in tokens)
-    return "/".join((pointer, *steps))
+    return "/".join((pointer, *(escaped(str(token)) for token in tokens)))
+
+
+def escaped(token: str) -> str:
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def unescaped(step: str) -> str:
+    return step.replace("~1", "/").replace("~0", "~")

@@ -5,7 +5,6 @@ raises on a document's content, except that there are too many operations.
 """
 
 import re
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +12,7 @@ from itertools import islice
 import msgspec
 
 from app.openapi_sync.bodies import BodyReader
+from app.openapi_sync.cpu_budget import CpuBudget
 from app.openapi_sync.default_args import default_args
 from app.openapi_sync.document import Document
 from app.openapi_sync.errors import DocumentTooComplex
@@ -26,7 +26,8 @@ from app.openapi_sync.servers import listed_servers, swagger2_servers
 
 MAX_OPERATIONS = 20_000
 MAX_PATHS = 100_000
-MAX_CPU_SECONDS = 5
+MAX_CPU_SECONDS = 1.25
+"""Twice what the largest description known takes."""
 MAX_SIZE = 1_000_000
 """Parameters, properties and the like of all operations: a few kilobytes that all of them refer to could
 otherwise multiply into gigabytes."""
@@ -43,18 +44,17 @@ _SENDABLE_PATH = re.compile(r"/[^\x00-\x20\x7f?#\\]*\Z")
 TEMPLATE_VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 
-def operations(document: Document) -> Iterator[Operation | Skipped]:
+def operations(document: Document, budget: CpuBudget | None = None) -> Iterator[Operation | Skipped]:
     """Every operation of the document, path by path, read when it is asked for.
 
     Raises ``DocumentTooComplex`` in the middle when there are more than ``MAX_OPERATIONS``.
     """
-    until = time.thread_time() + MAX_CPU_SECONDS
-    size = 0
+    budget, size = budget or CpuBudget(MAX_CPU_SECONDS), 0
     for count, operation in enumerate(_Walk(document).all()):
         if count >= MAX_OPERATIONS:
             raise DocumentTooComplex(f"the document has more than {MAX_OPERATIONS:,} operations")
         size += operation.size
-        if size > MAX_SIZE or time.thread_time() > until:
+        if size > MAX_SIZE or budget.is_spent():
             raise DocumentTooComplex("what the operations refer to multiplies beyond what is read")
         yield operation
 

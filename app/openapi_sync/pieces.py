@@ -18,6 +18,9 @@ import orjson
 from msgspec import Raw, field
 from msgspec.structs import fields, replace
 
+MAX_FITTED = 4096
+"""Members of an object or list with one of another type than it should be; of more, none is looked at."""
+
 _BEYOND_64_BITS = 2**63
 
 
@@ -237,6 +240,8 @@ def _fitted(hint: Any, value: object) -> Any:
         if isinstance(value, dict) and isinstance(one, type) and issubclass(one, Piece):
             stated = ((each, value[each.encode_name]) for each in _fields(one) if each.encode_name in value)
             return one(**{each.name: _fitted(each.type, item) for each, item in stated})
+        if isinstance(value, dict | list) and len(value) > MAX_FITTED:
+            return value
         if isinstance(value, dict) and get_origin(one) is dict:
             return {key: _fitted(get_args(one)[1], item) for key, item in value.items()}
         if isinstance(value, list) and get_origin(one) is list:

@@ -11,13 +11,19 @@ from urllib.parse import unquote
 import msgspec
 from msgspec import Raw
 
-from app.openapi_sync.oddities import Notes, Place, quote
+from app.openapi_sync.errors import DocumentTooComplex
+from app.openapi_sync.oddities import Notes, Place, escaped, quote, unescaped
 from app.openapi_sync.pieces import P, Piece, children, take, value_of
 
 MAX_CHAIN = 32
 """References that may lead to references before the chain is given up; it also ends every cycle."""
 MAX_STEPS = 16
 """Each step looks through all that stands below it, so they are what following a reference costs."""
+
+MAX_HOPS = 1_000_000
+"""References that are followed in one document; a sync of one that has 1,500 operations follows 4,000."""
+LARGEST_VALUE = 2 * 1024 * 1024
+"""Bytes made objects of at a time: the largest operation known, with what it refers to, has a third."""
 
 _TOP = ("paths", "webhooks", "components", "definitions", "parameters", "responses")
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -38,6 +44,9 @@ class References:
         self._opened: dict[str, Section | None] = dict(opened)
         self._taken: dict[tuple[str, type[Piece]], object] = {}
         self._values: dict[str, object] = {}
+        self._hops = 0
+        self.read_bytes = 0
+        """How much was made objects of."""
 
     def follow(self, found: object, kind: type[P], place: Place, notes: Notes) -> P | None:
         """The ``kind`` that ``found`` is or stands for; None, and a note, when there is none."""
@@ -59,7 +68,7 @@ class References:
 
     def value_at(self, place: Place) -> object:
         """As ``at``, and all of it."""
-        return self.value(value_of(self._raw_at(place)))
+        return self.value(self._made(self._raw_at(place)))
 
     def value(self, found: object) -> object:
         """All that ``found`` is or stands for; references inside of it stay. Raises ``Dangling``."""
@@ -68,9 +77,16 @@ class References:
                 return found
             plain = _local(reference)
             if plain not in self._values:
-                self._values[plain] = value_of(self._raw(plain))
+                self._values[plain] = self._made(self._raw(plain))
             found = self._values[plain]
         raise Dangling(f"the reference leads in a circle or through more than {MAX_CHAIN} others")
+
+    def _made(self, raw: Raw) -> object:
+        size = len(memoryview(raw))
+        if size > LARGEST_VALUE:
+            raise Dangling("what is referred to is too large")
+        self.read_bytes += size
+        return value_of(raw)
 
     def _raw_at(self, place: Place) -> Raw:
         node, path = self._root, "#"
@@ -82,7 +98,7 @@ class References:
                 path = _local(msgspec.json.decode(inside["$ref"]))
                 node = self._raw(path)
                 inside = self._inside(path, node)
-            step = str(key).replace("~", "~0").replace("/", "~1")
+            step = escaped(str(key))
             path = f"{path}/{step}"
             node = self._step(inside, step, path)
         return node
@@ -95,6 +111,9 @@ class References:
         raise Dangling(f"the reference leads in a circle or through more than {MAX_CHAIN} others")
 
     def _target(self, reference: str, kind: type[P]) -> object:
+        self._hops += 1
+        if self._hops > MAX_HOPS:
+            raise DocumentTooComplex(f"more than {MAX_HOPS:,} references of the document lead somewhere")
         plain = _local(reference)
         if (plain, kind) not in self._taken:
             self._taken[plain, kind] = take(kind, self._raw(plain))
@@ -119,7 +138,7 @@ class References:
         return self._opened[path]
 
     def _step(self, around: Section | None, step: str, reference: str) -> Raw:
-        token = step.replace("~1", "/").replace("~0", "~")
+        token = unescaped(step)
         if isinstance(around, dict) and token in around:
             return around[token]
         if isinstance(around, list) and _INDEX.fullmatch(token) and int(token) < len(around):
@@ -143,9 +162,10 @@ def sections(text: bytes) -> dict[str, Section]:
 
 
 def _local(reference: object) -> str:
-    """Without the fragment's percent-encoding (RFC 6901, section 6), so that no spelling is read twice."""
+    """Without the fragment's percent-encoding (RFC 6901, section 6) and with the escapes that are needed, so
+    that no spelling is read twice."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise Dangling(f"the reference {quote(reference)} leads out of the document")
-    if "%" not in reference:
+    if "%" not in reference and "~" not in reference:
         return reference
-    return "/".join(unquote(step).replace("/", "~1") for step in reference.split("/"))
+    return "/".join(escaped(unescaped(unquote(step))) for step in reference.split("/"))

@@ -14,7 +14,12 @@ Schema = dict[str, Any]
 DEFINITION = "#/$defs/"
 """Before the names of definitions, which need no escaping."""
 MAX_DEFINITIONS = 200
+MAX_SCHEMAS = 50_000
+"""Looked at for one result; as many, written down, are more than ``tool_schemas.LARGEST``."""
 MAX_DEPTH = 32
+
+MAX_READ = 4 * 1024 * 1024
+"""Bytes of definitions, thirty times what is given of them."""
 
 _LEFT_OUT = frozenset(
     (
@@ -68,12 +73,15 @@ class Translation:
         self._references = references
         self._hidden = hidden
         self._names: dict[str, str] = {}
+        self._seen = 0
+        self._last_byte = references.read_bytes + MAX_READ
 
     def schema(self, stated: object, depth: int = 0) -> Any:
         """Anything goes where the document says nothing that can be used, or too much."""
+        self._seen += 1
         if isinstance(stated, bool):
             return stated
-        if not isinstance(stated, dict) or depth > MAX_DEPTH:
+        if not isinstance(stated, dict) or depth > MAX_DEPTH or self._seen > MAX_SCHEMAS:
             return {}
         if isinstance(reference := stated.get("$ref"), str):
             return self._referred(reference, stated)
@@ -92,11 +100,16 @@ class Translation:
         made: dict[str, Schema | bool] = {}
         while len(made) < len(self._names):
             for reference, name in list(self._names.items())[len(made) :]:
-                try:
-                    made[name] = self.schema(self._references.value({"$ref": reference}))
-                except Dangling:
-                    made[name] = {}
+                made[name] = self._definition(reference)
         return made
+
+    def _definition(self, reference: str) -> Any:
+        if self._references.read_bytes > self._last_byte:
+            return {}
+        try:
+            return self.schema(self._references.value({"$ref": reference}))
+        except Dangling:
+            return {}
 
     def properties(self, stated: Mapping[str, object], depth: int = 0) -> dict[str, Schema]:
         return {

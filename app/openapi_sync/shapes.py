@@ -16,6 +16,9 @@ from app.openapi_sync.references import References
 
 MAX_MEMBERS = 32
 """Of nested ``allOf`` lists."""
+MAX_TYPES = 16
+MAX_VALUES = 2_000
+"""Of an ``enum``; one with more says nothing, since telling two of them apart takes the square of that."""
 
 
 class Shape(Piece):
@@ -84,7 +87,7 @@ def accepted(shape: object, references: References) -> Accepted:
     for one in _members(shape, references):
         if (types := _types(one)) is not None:
             found.types = types if found.types is None else found.types & types
-        if isinstance(one.enum, list):
+        if isinstance(one.enum, list) and len(one.enum) <= MAX_VALUES:
             found.values = tuple(one.enum)
         if isinstance(one.required, list):
             found.required |= {name for name in one.required if isinstance(name, str)}
@@ -99,21 +102,26 @@ def is_read_only(shape: object, references: References) -> bool:
 
 
 def _members(shape: object, references: References) -> Iterator[Shape]:
+    followed: set[str] = set()
     waiting, seen = [shape], 0
     while waiting and seen < MAX_MEMBERS:
         seen += 1
         one = waiting.pop()
         if not isinstance(one, Shape):
             continue
+        if isinstance(one.ref, str):
+            if one.ref in followed:
+                continue
+            followed.add(one.ref)
         found = references.follow(one, Shape, (), Notes())
         if found is not None:
             yield found
             if isinstance(found.all_of, list):
-                waiting += found.all_of
+                waiting += found.all_of[-MAX_MEMBERS:]
 
 
 def _types(shape: Shape) -> frozenset[str] | None:
-    stated = shape.type if isinstance(shape.type, list) else [shape.type]
+    stated = shape.type[:MAX_TYPES] if isinstance(shape.type, list) else [shape.type]
     types = {one for one in stated if isinstance(one, str)}
     if shape.nullable is True and types:
         types.add("null")

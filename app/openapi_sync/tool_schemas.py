@@ -15,6 +15,7 @@ from app.executions.request_bodies import ANY_JSON
 from app.handlers.targets import is_form, is_json, is_multipart
 from app.openapi_sync.document import Document
 from app.openapi_sync.operation import Operation
+from app.openapi_sync.parameters import MAX_PARAMETERS
 from app.openapi_sync.references import Dangling, References, Section
 from app.openapi_sync.schema_translation import CheckTranslation, Schema, Translation, texts
 
@@ -157,7 +158,7 @@ class ToolSchemas:
         """What the path and the operation list as parameters."""
         for place in (operation.place[:-1], operation.place):
             listed = self._mapping(place).get("parameters")
-            for one in listed if isinstance(listed, list) else ():
+            for one in listed[: MAX_PARAMETERS + 1] if isinstance(listed, list) else ():
                 found = self._resolved(one)
                 if isinstance(found.get("in"), str) and isinstance(found.get("name"), str):
                     yield found
@@ -177,7 +178,9 @@ class ToolSchemas:
             if isinstance(properties := one.get("properties"), dict):
                 found.schemas |= translation.properties(properties)
             required |= dict.fromkeys(texts(one.get("required")))
-            waiting += reversed(members) if isinstance(members := one.get("allOf"), list) else []
+            waiting += (
+                reversed(members[: MAX_MEMBERS + 1]) if isinstance(members := one.get("allOf"), list) else []
+            )
         found.required = [name for name in required if name in found.schemas]
         return None if waiting else found
 

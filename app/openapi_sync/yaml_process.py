@@ -3,8 +3,8 @@
 The parsers are native and read a stranger's bytes; a single scalar of many megabytes is one call that holds
 the interpreter lock; and only the kernel can bound what a parser takes. So every YAML document, small ones
 too (one rule, one path to test, 30 ms beside a fetch), goes through stdin to a child with an address space of
-1 GiB at most and less for small ones, 10 s of CPU, no core file, no environment and therefore no secret, and
-comes back as JSON. Whatever the child does, the parent sees a typed refusal.
+448 MiB, 1.5 s of CPU or less, no core file, no environment and therefore no secret, and comes back as JSON.
+Whatever the child does, the parent sees a typed refusal.
 
 The child is ``python -m app.openapi_sync.yaml_child``.
 """
@@ -26,6 +26,8 @@ from app.openapi_sync.yaml_child import too_expensive
 
 MAX_SECONDS = 60
 """On the wall clock: a child that waits for a busy processor has used no CPU yet."""
+MAX_LINES = 3_000_000
+"""A real document of 64 MiB has 1.8 million; each of them may be a node, or several."""
 
 _PACKAGE_ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -63,6 +65,8 @@ def read_yaml_files(files: Sequence[bytes]) -> list[JsonText | AppError]:
     """Several by one child, or what ``read_yaml`` would raise of each; of all when the child dies."""
     if not files:
         return []
+    if sum(max(raw.count(b"\n"), raw.count(b"\r")) for raw in files) > MAX_LINES:
+        return [DocumentTooComplex(f"the YAML has more than {MAX_LINES:,} lines") for _ in files]
     try:
         child = subprocess.run(  # noqa: S603 - numbers are all that it is told
             [sys.executable, "-P", "-m", "app.openapi_sync.yaml_child", *(str(len(one)) for one in files)],

@@ -32,9 +32,11 @@ from app.openapi_sync.errors import MAX_DEPTH, DocumentTooComplex, unreadable
 from app.openapi_sync.oddities import Oddity, join_pointer, quote
 
 MAX_ALIASES = 100
-MAX_NODES = 600_000
-"""Scalars and containers, as written: those of a second. Larger descriptions, of which the largest known has
-twice as many, are read by ``yaml_quick``, unless there is something odd about them."""
+MAX_NODES = 750_000
+"""Scalars and containers, as written: each takes 1.8 µs. The largest description known has 1.2 million, but
+is plain, so that ``yaml_quick`` reads it."""
+MAX_REPEATED_KEYS = 1_000
+"""What repeats more is made, not written."""
 MAX_ALIASED_SIZE = 16 * 1024 * 1024
 """Characters (a node counts as 16) that aliases may add when they are written out."""
 MAX_ODDITIES = 100
@@ -108,6 +110,7 @@ class _Builder:
         self._anchors: dict[str, tuple[object, int, int]] = {}  # value, size, height
         self._nodes = 0
         self._aliases = 0
+        self._repeated_keys = 0
         self._aliased_size = 0
         self._documents = 0
         self._takers: dict[type[yaml.Event], Callable[[Any], None]] = {
@@ -227,7 +230,7 @@ class _Builder:
         top.key, top.has_key, top.is_merge = text, True, is_merge
         top.size += len(text)
         if text in top.value:
-            self._note("the key is given twice; its last value was taken")
+            self._count_repeated_key()
 
     def _place(self, value: object, size: int, height: int) -> None:
         """Put a finished node where it belongs: under the waiting key, at the list's end, or at the root."""
@@ -263,6 +266,12 @@ class _Builder:
         self._nodes += count
         if self._nodes > MAX_NODES:
             raise DocumentTooComplex(f"the YAML has more than {MAX_NODES:,} nodes")
+
+    def _count_repeated_key(self) -> None:
+        self._repeated_keys += 1
+        if self._repeated_keys > MAX_REPEATED_KEYS:
+            raise DocumentTooComplex(f"the YAML gives more than {MAX_REPEATED_KEYS:,} keys twice")
+        self._note("the key is given twice; its last value was taken")
 
     def _note(self, message: str) -> None:
         if len(self.oddities) < MAX_ODDITIES:

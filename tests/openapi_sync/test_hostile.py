@@ -3,10 +3,12 @@
 import orjson
 import pytest
 
-from app.openapi_sync import document, operations, references, yaml_child
+from app.openapi_sync import document, operations, pieces, references, schema_translation
+from app.openapi_sync.differences import Kind, differences
 from app.openapi_sync.document import read
 from app.openapi_sync.errors import DocumentTooComplex
 from app.openapi_sync.operation import Operation, Skipped
+from app.openapi_sync.tool_schemas import ToolSchemas
 
 MANY = 20_000
 
@@ -56,6 +58,13 @@ class TestWhatMultiplies:
         with pytest.raises(DocumentTooComplex, match="multiplies"):
             found(paths={"/a": {"get": {}}})
 
+    def test_is_refused_for_its_references(self, monkeypatch):
+        monkeypatch.setattr(references, "MAX_HOPS", 50)
+        chain = {f"c{n}": {"$ref": f"#/x/c{n + 1}"} for n in range(9)} | {"c9": {"default": 1}}
+        schema = {"properties": {f"p{n}": {"$ref": "#/x/c0"} for n in range(9)}}
+        with pytest.raises(DocumentTooComplex, match="references"):
+            found(x=chain, paths={"/a": body(schema)})
+
     def test_is_read_once_when_it_contains_itself(self):
         schema = {"properties": {"a": {"$ref": "#/nowhere"}}, "allOf": [{"$ref": "#/x-schema"}] * 1000}
         [operation] = found(**{"x-schema": schema}, paths={"/a": body({"$ref": "#/x-schema"})})
@@ -72,8 +81,8 @@ class TestWhatIsReferredTo:
     def test_is_read_once_however_it_is_spelled(self, monkeypatch):
         read_as = []
         monkeypatch.setattr(references, "take", lambda kind, raw: read_as.append(raw) or kind())
-        spellings = ["#/x-a", "#/%78-a", "#/x%2Da", "#/x%2da", "#/x-%61"]
-        found(**{"x-a": {}}, paths={"/a": {"get": {"parameters": [{"$ref": one} for one in spellings]}}})
+        spellings = ["#/x~a", "#/%78~a", "#/x%7Ea", "#/x%7ea", "#/x~0a", "#/x~0%61"]
+        found(**{"x~a": {}}, paths={"/a": {"get": {"parameters": [{"$ref": one} for one in spellings]}}})
         assert len(read_as) == 1
 
     def test_is_not_looked_for_endlessly(self):
@@ -100,23 +109,48 @@ class TestWhatIsTooMuch:
         with pytest.raises(DocumentTooComplex, match="objects"):
             read(b"openapi: 3.0.0\npaths: {}\nx:\n" + b"- a\n" * 3000)
 
-    def test_of_nul_characters_is_refused(self, monkeypatch):
-        monkeypatch.setattr(document, "MAX_NULS", 10)
-        with pytest.raises(DocumentTooComplex, match="NUL"):
-            read(b'{"openapi": "3.0.0", "paths": {}, "x": "' + b"\\u0000" * 11 + b'"}')
-
-    def test_of_lines_is_refused(self, monkeypatch):
-        monkeypatch.setattr(yaml_child, "MAX_LINES", 10)
-        with pytest.raises(DocumentTooComplex, match="lines"):
-            yaml_child.answer_to(b"a: 1\n" * 11)
-
-    def test_memory_is_more_than_its_size_explains(self):
-        """What is read takes forty times its size, though less than a larger document might."""
-        with pytest.raises(DocumentTooComplex, match="times its size"):
-            read(b"- " * 4_000_000)
-
     def test_may_be_large_in_few_pieces(self):
         assert read(b'{"openapi": "3.0.0", "paths": {}, "x": "' + b"a" * 8_000_000 + b'"}').warnings == ()
+
+    @pytest.mark.parametrize("text", [b"\\u0000" * 100_001, b"\x00\xd8" * 100_001], ids=["NUL", "UTF-16"])
+    def test_of_characters_that_are_none_is_refused(self, text):
+        head = b'{"openapi": "3.0.0", "paths": {}, "x": "'
+        head = head.decode().encode("utf-16") if text.startswith(b"\x00") else head
+        with pytest.raises(DocumentTooComplex, match="characters"):
+            read(head + text)
+
+    def test_of_a_list_with_something_else_in_it_is_not_looked_at(self, monkeypatch):
+        monkeypatch.setattr(pieces, "MAX_FITTED", 3)
+        listed = [{"name": "p", "in": "query"}, 1]
+        assert len(found(paths={"/a": {"get": {"parameters": listed}}})[0].parameters) == 1
+        assert found(paths={"/a": {"get": {"parameters": listed * 2}}})[0].parameters == ()
+
+    def test_is_no_value_that_is_compared(self):
+        def version(count: int) -> document.Document:
+            schema = {"properties": {"a": {"type": "string", "enum": [f"v{n}" for n in range(count)]}}}
+            return read(orjson.dumps({"openapi": "3.1.0", "paths": {"/a": body(schema)}}))
+
+        [one] = differences(version(300), version(301))
+        assert (one.kind, len(one.before), one.after) == (Kind.VALUES_ADDED, 100, ["v300"])
+        assert differences(version(3000), version(3001)) == []
+
+    def test_is_no_schema_that_is_told(self, monkeypatch):
+        schema = {"properties": {f"p{n}": {"$ref": f"#/x/s{n}"} for n in range(9)}}
+        made = read(
+            orjson.dumps(
+                {
+                    "openapi": "3.1.0",
+                    "x": {f"s{n}": {"title": "a" * 100} for n in range(9)},
+                    "paths": {"/a": body(schema)},
+                }
+            )
+        )
+        [operation] = operations.operations(made)
+        assert ToolSchemas(made).input(operation)["$defs"]["s8"] == {"title": "a" * 100}
+        monkeypatch.setattr(schema_translation, "MAX_READ", 700)
+        assert ToolSchemas(made).input(operation)["$defs"]["s8"] == {}
+        monkeypatch.setattr(references, "LARGEST_VALUE", 99)
+        assert ToolSchemas(made).input(operation)["properties"] == {}
 
     def test_of_paths_is_refused(self, monkeypatch):
         monkeypatch.setattr(operations, "MAX_PATHS", 10)

@@ -293,7 +293,7 @@ class TestRealDescriptions:
     def test_give_schemas_that_are_valid(self, name):
         document = read((Path(SPECS or "") / name).read_bytes())
         schemas = ToolSchemas(document)
-        for one in operations(document):
+        for one in list(operations(document)):
             if isinstance(one, Operation):
                 jsonschema_rs.meta.validate(schemas.input(one))
                 assert ArgumentCheck(schemas.arguments(one))({}, None) == []

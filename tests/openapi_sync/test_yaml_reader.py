@@ -1,5 +1,6 @@
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from itertools import pairwise
@@ -10,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.openapi_sync import yaml_process, yaml_reader
+from app.openapi_sync import yaml_child, yaml_process, yaml_reader
 from app.openapi_sync.errors import MAX_DEPTH, DocumentTooComplex, DocumentUnreadable
 from app.openapi_sync.yaml_process import read_yaml
 from app.openapi_sync.yaml_quick import plain_yaml_as_json
@@ -179,6 +180,12 @@ class TestRefusals:
         with contextlib.suppress(DocumentUnreadable, DocumentTooComplex):
             parse_yaml(raw)
 
+    def test_refuses_keys_that_are_given_twice_too_often(self, monkeypatch):
+        monkeypatch.setattr(yaml_reader, "MAX_REPEATED_KEYS", 3)
+        parse_yaml(b"a: 1\n" * 4)
+        with pytest.raises(DocumentTooComplex, match="twice"):
+            parse_yaml(b"a: 1\n" * 5)
+
 
 class TestPlainYaml:
     @pytest.mark.parametrize(
@@ -264,7 +271,37 @@ class TestReadYaml:
         assert read_yaml(nested).text == nested
 
     def test_tells_how_much_memory_the_child_took(self):
-        assert read_yaml(b"a: 1").peak_bytes < 4 << 20 < read_yaml(b"- a\n" * 500_000).peak_bytes
+        assert read_yaml(b"a: 1").peak_bytes < 4 << 20 < read_yaml(b"- a\n" * 200_000).peak_bytes
+
+    @pytest.mark.parametrize("line_break", [b"\n", b"\r"])
+    def test_refuses_too_many_lines_without_a_child(self, monkeypatch, line_break):
+        monkeypatch.setattr(yaml_process, "MAX_LINES", 3)
+        monkeypatch.setattr(subprocess, "run", None)
+        with pytest.raises(DocumentTooComplex, match="lines"):
+            read_yaml(b"a:" + line_break * 4)
+
+    def test_gives_the_child_time_by_the_size_of_the_document(self):
+        assert 0.5 < yaml_child.cpu_seconds(1000) < yaml_child.cpu_seconds(3_000_000) < 1.5
+        assert yaml_child.cpu_seconds(64_000_000) == 1.5
+
+    def test_ends_a_child_that_takes_its_time(self):
+        script = (
+            "from app.openapi_sync import yaml_child\n"
+            "yaml_child.LEAST_CPU_SECONDS = 0.01\n"
+            "yaml_child.answer_to = lambda raw: [0 for _ in iter(int, 1)]\n"
+            "yaml_child.main()"
+        )
+        child = subprocess.run(
+            [sys.executable, "-c", script, "4"],
+            input=b"a: 1",
+            env={"PYTHONPATH": yaml_process._PACKAGE_ROOT},
+            check=False,
+        )
+        assert child.returncode == -signal.SIGPROF
+
+    def test_refuses_what_grows(self):
+        with pytest.raises(DocumentTooComplex, match="CPU"):
+            read_yaml(b'a: "' + rb"\a" * 9_000_000 + b'"')
 
     def test_hands_the_child_no_environment(self, monkeypatch):
         seen = {}
