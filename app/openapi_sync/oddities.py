@@ -1,6 +1,8 @@
 """What is said about a document that is not quite as it should be, and how little of it is repeated."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct
 
 LONGEST_QUOTE = 80
 """Characters of a document that one message may repeat: it is a stranger's text."""
@@ -20,15 +22,14 @@ class Oddity:
     message: str
 
 
-@dataclass(slots=True)
-class Notes:
+class Notes(Struct):
     """The oddities met while one operation was read.
 
     ``is_degraded`` says that something the operation refers to could not be found, so that a call made from
     it may lack a parameter, a body or a credential.
     """
 
-    oddities: list[Oddity] = field(default_factory=list)
+    oddities: list[Oddity] = []  # a struct gives each its own
     is_degraded: bool = False
 
     def add(self, place: Place, message: str) -> None:

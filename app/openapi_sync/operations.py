@@ -6,7 +6,6 @@ raises on a document's content, except that there are too many operations.
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
@@ -59,8 +58,7 @@ def operations(document: Document, budget: CpuBudget | None = None) -> Iterator[
         yield operation
 
 
-@dataclass(frozen=True, slots=True)
-class _PathItem:
+class _PathItem(msgspec.Struct, frozen=True, gc=False):
     """What the operations of one path share."""
 
     kind: OperationKind
@@ -147,7 +145,8 @@ class _Walk:
                 )
             else:
                 yield self._operation(item, method, operation)
-        yield from _unsent(path, piece)
+        if piece.trace is not None or piece.additional is not None:
+            yield from _unsent(path, piece)
 
     def _operation(self, item: _PathItem, method: str, stated: object) -> Operation | Skipped:
         verb, place = method.upper(), (*item.place, method)

@@ -59,7 +59,9 @@ class ParameterReader:
             return found
         for index, item in enumerate(listed[: MAX_PARAMETERS + 1]):
             here = (*place, index)
-            piece = self._references.follow(item, ParameterPiece, here, notes)
+            piece: ParameterPiece | None = item
+            if not isinstance(item, ParameterPiece) or item.ref is not None:
+                piece = self._references.follow(item, ParameterPiece, here, notes)
             if piece is None:
                 continue
             name, location = piece.name, piece.location

@@ -10,6 +10,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from uuid import UUID
 
+from msgspec import Struct
+
 from app.openapi_sync.default_args import merge_default_args, orphaned_args
 from app.openapi_sync.errors import TooManyMissing
 from app.openapi_sync.identity import ExistingHandler, Matches, PossibleRename, match, possible_renames
@@ -24,8 +26,7 @@ MISSING_SHARE = 0.3
 MAX_WARNINGS = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Creation:
+class Creation(Struct, frozen=True, gc=False):
     """A handler to make; ``operation.default_args`` fill both ``default_args`` and ``baseline_args``."""
 
     name: str
