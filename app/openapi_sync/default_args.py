@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 import orjson
@@ -24,7 +24,7 @@ def default_args(
     parameters: Sequence[Parameter], body: RequestBody | None, place: Place, notes: Notes
 ) -> dict[str, object]:
     """Arguments by name. A name that stands in two places is left out: one argument could not say which."""
-    stated = list(_stated(parameters, body))
+    stated = _stated(parameters, body)
     if not stated:
         return {}
     places = Counter(parameter.name for parameter in parameters)
@@ -76,14 +76,13 @@ def orphaned_args(
     return sorted(name for name in current if name in known_before and name not in names)
 
 
-def _stated(parameters: Sequence[Parameter], body: RequestBody | None) -> Iterator[tuple[str, object]]:
+def _stated(parameters: Sequence[Parameter], body: RequestBody | None) -> list[tuple[str, object]]:
     """Names and values; null says no more than absence does."""
-    for parameter in parameters:
-        if parameter.schema_default is not None:
-            yield parameter.name, parameter.schema_default
-    for name, value in body.defaults.items() if body else ():
-        if value is not None and name not in EXECUTION_ARGUMENTS:
-            yield name, value
+    stated = [(one.name, one.schema_default) for one in parameters if one.schema_default is not None]
+    if body and body.defaults:
+        of_body = ((name, one) for name, one in body.defaults.items() if name not in EXECUTION_ARGUMENTS)
+        stated += [(name, one) for name, one in of_body if one is not None]
+    return stated
 
 
 def _stored_number(text: str) -> int | float:

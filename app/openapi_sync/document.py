@@ -112,6 +112,8 @@ def _description(text: bytes) -> Description | None:
 
 def _is_utf8(raw: bytes) -> bool:
     """By pieces: all of it as text would take up to four times its size."""
+    if raw.isascii():
+        return True
     decoder = getincrementaldecoder("utf-8")()
     try:
         for start in range(0, len(raw), _CHUNK):

@@ -269,7 +269,7 @@ def _operation_id(stated: object, place: Place, notes: Notes) -> str | None:
 
 def _tags(stated: object) -> tuple[str, ...]:
     tags = stated[:MAX_TAGS] if isinstance(stated, list) else []
-    return tuple(tag for tag in tags if isinstance(tag, str))
+    return tuple([tag for tag in tags if isinstance(tag, str)])
 
 
 def _text(text: object, longest: int) -> str | None:

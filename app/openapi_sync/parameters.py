@@ -1,6 +1,6 @@
 """The parameters of OpenAPI 2.0 and 3.x: what is sent outside the body, and how it is written down."""
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from app.openapi_sync.oddities import Notes, Place, quote
 from app.openapi_sync.operation import Parameter
@@ -29,7 +29,7 @@ _IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 _BODY_LOCATIONS = frozenset({"body", "formData"})
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, gc=False):
     """An entry of a ``parameters`` list: what it stands for, and by which reference, if it is one."""
 
     piece: ParameterPiece
