@@ -37,7 +37,7 @@ from app.openapi_sync.shapes import (
 MAX_DEPTH = 8
 MAX_DIFFERENCES = 10_000
 """Properties inside properties that are compared, and changes that are told."""
-MAX_CPU_SECONDS = 1.75
+MAX_CPU_SECONDS = 1.5
 MAX_TOLD = 100
 """Types or values of one change that are told."""
 

@@ -343,7 +343,7 @@ class TestReadYaml:
     def test_limits_the_childs_memory(self):
         script = (
             "from app.openapi_sync import yaml_child\n"
-            "yaml_child.MAX_MEMORY = 200 << 20\n"
+            "yaml_child.LEAST_MEMORY = 200 << 20\n"
             "yaml_child.answer_to = lambda raw: bytearray(400 << 20)\n"
             "yaml_child.main()"
         )
