@@ -11,10 +11,10 @@ from urllib.parse import urljoin
 
 from typer import Argument, BadParameter, Exit, Option, Typer
 
+from app.cli.descriptions import HTTP, load
 from app.cli.output import complain, out, show_table
 from app.core import settings as configuration
 from app.core.egress.calls import Answer, Call, CallClient
-from app.core.egress.fetch import FetchClient
 from app.core.egress.policy import EgressPolicy
 from app.core.ids import new_id
 from app.core.secret import Secret
@@ -27,7 +27,6 @@ from app.handlers.targets import TARGET, OperationTarget
 from app.openapi_sync.argument_check import ArgumentCheck
 from app.openapi_sync.differences import differences
 from app.openapi_sync.document import read
-from app.openapi_sync.fetching import fetch_document
 from app.openapi_sync.offline import OfflinePlan, find_operation, plan_offline
 from app.openapi_sync.tool_schemas import ToolSchemas
 
@@ -36,7 +35,6 @@ commands = Typer(
 )
 
 Source = Annotated[str, Argument(metavar="FILE|URL", help="An OpenAPI document, JSON or YAML.")]
-HTTP = ("http://", "https://")
 DEFAULT_FILE = Path("openapi/openapi.json")
 
 
@@ -67,7 +65,8 @@ def plan(
     as_json: Annotated[bool, Option("--json", help="The plan as JSON.")] = False,
 ) -> None:
     """Tell which handlers a first sync would make of a document, and what it passes over and why."""
-    made = plan_offline(load(source), name)
+    found = load(source)
+    made = plan_offline(found.text, name, found.oddities)
     if as_json:
         out.print(json.dumps(_wire(made), indent=2), markup=False)
     else:
@@ -83,7 +82,7 @@ def diff(
     as_json: Annotated[bool, Option("--json", help="The changes as JSON.")] = False,
 ) -> None:
     """Tell what changed between two versions of a document for those who call its operations."""
-    before, after = read(load(old)), read(load(new))
+    before, after = read(load(old).text), read(load(new).text)
     found = differences(before, after)
     breaking = sum(one.is_breaking for one in found)
     if as_json:
@@ -129,7 +128,7 @@ def call(
     dry_run: Annotated[bool, Option("--dry-run", help="Print the request, and do not send it.")] = False,
 ) -> None:
     """Call an operation as its handler would, and print request and answer, without the secrets in them."""
-    document, found = find_operation(load(source), operation)
+    document, found = find_operation(load(source).text, operation)
     target = TARGET.validate_python(found.target())
     if not isinstance(target, OperationTarget):
         raise BadParameter("is a webhook, which is received and not sent", param_hint="OPERATION")
@@ -202,26 +201,10 @@ def schema(
     operation: Annotated[str, Argument(help="Its operationId, its handler's name, or `METHOD /path`.")],
 ) -> None:
     """Print what an operation takes and gives, as JSON Schema that stands alone."""
-    document, found = find_operation(load(source), operation)
+    document, found = find_operation(load(source).text, operation)
     schemas = ToolSchemas(document)
     told = {"input": schemas.input(found), "output": schemas.output(found)}
     out.print(json.dumps(told, indent=2, ensure_ascii=False), markup=False)
-
-
-def load(source: str) -> bytes:
-    """A file, or what an address answers within the settings' limit and egress policy."""
-    if not source.startswith(HTTP):
-        try:
-            return Path(source).read_bytes()
-        except OSError as error:
-            raise BadParameter(f"{source}: {error.strerror}") from error
-    settings = configuration.load()
-    return asyncio.run(_fetch(source, EgressPolicy(settings.egress_allow), settings.document_limit))
-
-
-async def _fetch(url: str, policy: EgressPolicy, limit: int) -> bytes:
-    async with FetchClient(policy) as client:
-        return (await fetch_document(client, url, None, max_bytes=limit)).body
 
 
 def _wire(made: OfflinePlan) -> dict[str, object]:

@@ -1,7 +1,8 @@
 """A request for an operation of an OpenAPI document.
 
 Arguments are flat, `{"petId": 7, "name": "Rex"}`, where what is no parameter belongs to the body, or sorted,
-`{"path": {}, "query": {}, "header": {}, "cookie": {}, "body": ...}`, where names alone would be ambiguous.
+`{"path": {}, "query": {}, "header": {}, "cookie": {}, "body": ...}`, where names alone would be ambiguous;
+`querystring` is a place too, of OpenAPI 3.2.
 """
 
 import re
@@ -26,7 +27,7 @@ from app.handlers.arguments import lay_over, without_policy
 from app.handlers.bounds import excess
 from app.handlers.targets import Location, OperationTarget, Parameter
 
-_LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie")
+_LOCATIONS: tuple[Location, ...] = ("path", "query", "header", "cookie", "querystring")
 _SORTED_KEYS = frozenset({*_LOCATIONS, "body"})
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 _PORTS = {"http": 80, "https": 443}
@@ -60,7 +61,8 @@ def build_operation(
     )
     if climbs(urlsplit(prefix + path).path):
         raise ArgumentInvalid("The arguments would put a `.` or `..` segment into the path.")
-    query = [*filter(None, written["query"].values()), *(_pair(item) for item in login.query.items())]
+    asked = filter(None, (*written["query"].values(), *written["querystring"].values()))
+    query = [*asked, *(_pair(item) for item in login.query.items())]
     cookies = [*filter(None, written["cookie"].values()), *(_pair(item) for item in login.cookie.items())]
     headers = [*written["header"].items(), *login.header.items()]
     if cookies:

@@ -11,11 +11,12 @@ import orjson
 
 from app.core.url_path import quote_value
 from app.executions.errors import ArgumentInvalid
-from app.handlers.targets import Parameter
+from app.handlers.targets import Parameter, is_form, is_json
 
 Text = str | list[str] | dict[str, str]
 """A value with each scalar in it written and encoded."""
 
+_FORM = "application/x-www-form-urlencoded"
 _SEPARATORS = {"form": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
 
@@ -26,6 +27,8 @@ def serialize(parameter: Parameter, value: object) -> str:
     """
     encode: Callable[[str], str] = str if parameter.location == "header" else quote_value
     name, explode = encode(parameter.name), parameter.explode
+    if parameter.content_type is not None or parameter.location == "querystring":
+        return _in_content(parameter, parameter.content_type or _FORM, value, encode)
     if parameter.style == "deepObject":
         return "&".join(_deep(name, value))
     text = _written(value, encode)
@@ -38,6 +41,17 @@ def serialize(parameter: Parameter, value: object) -> str:
             return _matrix(name, text, explode=explode)
         case "form" | "spaceDelimited" | "pipeDelimited":
             return _form(name, text, separator=_SEPARATORS[parameter.style], explode=explode)
+
+
+def _in_content(parameter: Parameter, content_type: str, value: object, encode: Callable[[str], str]) -> str:
+    """A value that is a document of its own. ``querystring`` is all of the query, without a name."""
+    if is_form(content_type) and isinstance(value, Mapping):
+        text = form(value) if parameter.location == "querystring" else encode(form(value))
+    elif is_json(content_type):
+        text = encode(json_text(value).decode())
+    else:
+        text = encode(scalar(value))
+    return f"{encode(parameter.name)}={text}" if parameter.location in {"query", "cookie"} else text
 
 
 def form(value: Mapping[str, object]) -> str:

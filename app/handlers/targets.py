@@ -24,7 +24,7 @@ DEFAULTS_NAMESPACES = frozenset({"credentials", "secrets"})
 """What the values of `defaultArgs` may refer to; nothing else in them is a template."""
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"]
-Location = Literal["path", "query", "header", "cookie"]
+Location = Literal["path", "query", "header", "cookie", "querystring"]
 Style = Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"]
 ParameterName = Annotated[str, Field(min_length=1, max_length=256)]
 MediaType = Annotated[str, Field(min_length=1, max_length=256)]
@@ -83,13 +83,16 @@ def _check_strings(value: JsonValue) -> None:
 
 
 class Parameter(Definition):
-    """One parameter of an operation (OpenAPI 3.1.1, section 4.8.12)."""
+    """One parameter of an operation (OpenAPI 3.1.1, section 4.8.12; `querystring` is 3.2's: all of the
+    query)."""
 
     name: ParameterName
     location: Annotated[Location, Field(alias="in")]
     required: bool = False
     style: Style
     explode: bool
+    content_type: MediaType | None = None
+    """What a value is written as, instead of in a style: JSON, a form or text."""
 
 
 class OperationBody(Definition):

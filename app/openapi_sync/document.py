@@ -35,7 +35,13 @@ SMALL = 4 * 1024 * 1024
 MAX_OBJECTS = 1_250_000
 MAX_COMMAS = 3_000_000
 
+MAX_NULS = 100_000
+"""Each is replaced by itself."""
+
 _CHUNK = 1 << 16
+_GAPS = b"\x81\x8d\x8f\x90\x9d"
+"""What stands for nothing in Windows-1252."""
+_WITHOUT_GAPS = bytes.maketrans(_GAPS, b"?" * len(_GAPS))
 _JSON_STARTS = (b"{", b"[")
 _MAJOR_VERSIONS = {"swagger": "2", "openapi": "3"}
 _ESCAPED_NUL_TEXT = rb"\u0000"
@@ -68,13 +74,13 @@ def read(raw: bytes) -> Document:
 
     Raises ``DocumentUnreadable``, ``GotHtmlPage``, ``NotOpenApi`` or ``DocumentTooComplex``.
     """
-    _check_count(raw)
+    check_count(raw)
     made, description = JsonText(raw), None
     if _ESCAPED_NUL_TEXT not in raw and _is_utf8(raw):
         description = _description(raw)
     if description is None:
-        made = _as_json(raw)
-        _check_count(made.text)
+        made = as_json(raw)
+        check_count(made.text)
         description = _description(made.text)
     if description is None:
         raise NotOpenApi(_kind_of(made.text))
@@ -85,7 +91,7 @@ def read(raw: bytes) -> Document:
     return Document(made.text, description, version, content_hash, made.oddities, made.peak_bytes)
 
 
-def _check_count(text: bytes) -> None:
+def check_count(text: bytes) -> None:
     """Refuse what would take many times its size in memory, as ``[{},{},{}`` does. What stands in strings is
     counted too, but the densest description known would have to be of 80 MB to come near."""
     if len(text) <= SMALL:
@@ -115,9 +121,10 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
-def _as_json(raw: bytes) -> JsonText:
-    """JSON out of what is nearly JSON, or YAML."""
-    text, oddities = _repair(raw)
+def as_json(raw: bytes) -> JsonText:
+    """JSON out of what is JSON or nearly so, or YAML. Raises ``DocumentUnreadable``, ``GotHtmlPage`` or
+    ``DocumentTooComplex``."""
+    text, oddities = repaired(raw)
     if text.lstrip()[:1] == b"<":
         raise GotHtmlPage
     if is_json(text):
@@ -143,24 +150,33 @@ def _json_of_broken_json(text: bytes, error: orjson.JSONDecodeError) -> JsonText
     return replace(made, oddities=(oddity, *made.oddities))
 
 
-def _repair(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
+def repaired(raw: bytes) -> tuple[bytes, tuple[Oddity, ...]]:
     """The same text in plain UTF-8, with nothing in it that PostgreSQL could not store."""
     text, oddities = raw, []
     encoding = _UTF16_BYTES.get(raw[:2])
     if encoding is not None:
-        text = raw.decode(encoding, errors="replace").encode()
+        text = _decoded(raw, encoding)
         oddities.append(Oddity("", "the document is UTF-16, not UTF-8"))
     elif raw.startswith(BOM_UTF8):
         oddities.append(Oddity("", "the document starts with a byte order mark"))
     text = text.removeprefix(BOM_UTF8)
     if not _is_utf8(text):
         oddities.append(Oddity("", "the document is not UTF-8 and was read as Windows-1252"))
-        text = text.decode("cp1252", errors="replace").encode()
+        text = text.translate(_WITHOUT_GAPS).decode("cp1252").encode()
     if _ESCAPED_NUL_TEXT in text:
+        if text.count(_ESCAPED_NUL_TEXT) > MAX_NULS:
+            raise DocumentTooComplex(f"the document has more than {MAX_NULS:,} NUL characters")
         text, nuls = _ESCAPED_NUL.subn(rb"\1\\ufffd", text)
         if nuls:
             oddities.append(Oddity("", f"{nuls} NUL characters were replaced"))
     return text, tuple(oddities)
+
+
+def _decoded(raw: bytes, encoding: str) -> bytes:
+    try:
+        return raw.decode(encoding).encode()
+    except UnicodeDecodeError as error:
+        raise DocumentUnreadable(f"the document is not UTF-16 from byte {error.start} on") from None
 
 
 def _version(description: Description) -> str | None:

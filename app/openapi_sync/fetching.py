@@ -1,12 +1,14 @@
 """Where a document is, and how it is got: without credentials, and not again when it has not changed."""
 
 from hashlib import sha256
+from urllib.parse import quote, unquote, urlsplit
 
 from app.core.egress.errors import UpstreamRefused
 from app.core.egress.fetch import NOT_MODIFIED, FetchClient, Fetched
 from app.core.errors import UpstreamFailed
 from app.core.url_path import quote_value
 from app.models import OpenApiDocument
+from app.openapi_sync.files import Gathered, gather
 
 _LONGEST_VALIDATOR = 1024
 
@@ -53,3 +55,15 @@ def _conditions(known: OpenApiDocument | None) -> dict[str, str]:
 
 def _is_sendable(value: str) -> bool:
     return value.isascii() and value.isprintable() and len(value) <= _LONGEST_VALIDATOR
+
+
+async def fetch_files(client: FetchClient, url: str, raw: bytes, *, max_bytes: int) -> Gathered:
+    """The document at ``url`` and the files that it refers to, from its own folder, and without redirects,
+    which might lead out of it. Raises what ``gather`` raises."""
+    folder = url.partition("#")[0].partition("?")[0].rpartition("/")[0]
+
+    async def read(name: str, most: int) -> bytes:
+        return (await client.fetch(f"{folder}/{quote(name)}", max_bytes=most, max_redirects=0)).body
+
+    name = unquote(urlsplit(url).path.rpartition("/")[2])
+    return await gather(name, raw, read, max_bytes=max_bytes)

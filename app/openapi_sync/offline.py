@@ -1,6 +1,7 @@
 """What a first sync of a document would make, and what finding out costs: no database, no tenant."""
 
 import resource
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.core.memory import peak_bytes
@@ -28,8 +29,8 @@ class OfflinePlan:
     peak_mb: float
 
 
-def plan_offline(raw: bytes, integration_name: str) -> OfflinePlan:
-    """Raises what ``read`` and ``operations`` raise."""
+def plan_offline(raw: bytes, integration_name: str, oddities: Sequence[Oddity] = ()) -> OfflinePlan:
+    """``oddities``: of the files that ``raw`` was made of. Raises what ``read`` and ``operations`` raise."""
     began, size = _processor_s(), peak_bytes()
     document = read(raw)
     parsed = _processor_s()
@@ -39,7 +40,7 @@ def plan_offline(raw: bytes, integration_name: str) -> OfflinePlan:
         version=document.version,
         create=made.create,
         skipped=made.skipped,
-        warnings=document.warnings + made.warnings,
+        warnings=(*oddities, *document.warnings, *made.warnings),
         parse_ms=(parsed - began) * MILLI,
         plan_ms=(planned - parsed) * MILLI,
         peak_mb=(peak_bytes() - size + document.peak_bytes) / 2**20,

@@ -25,20 +25,23 @@ class Parameter(Struct, frozen=True, gc=False):
 
     name: str
     location: str
-    """path, query, header or cookie."""
+    """path, query, header, cookie or querystring."""
     required: bool
     style: str
     explode: bool
     schema_default: object = None
+    content_type: str | None = None
+    """What a value is written as, instead of in a style."""
 
     def lean(self) -> dict[str, object]:
-        return {
+        lean: dict[str, object] = {
             "name": self.name,
             "in": self.location,
             "required": self.required,
             "style": self.style,
             "explode": self.explode,
         }
+        return lean if self.content_type is None else lean | {"contentType": self.content_type}
 
 
 class RequestBody(Struct, frozen=True, gc=False):

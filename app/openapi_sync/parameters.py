@@ -16,8 +16,9 @@ _STYLES = {
     "query": ("form", "spaceDelimited", "pipeDelimited", "deepObject"),
     "header": ("simple",),
     "cookie": ("form",),
+    "querystring": ("form",),
 }
-"""By location, the default first (OpenAPI 3.1.1, section 4.8.12.2)."""
+"""By location, the default first (OpenAPI 3.1.1, section 4.8.12.2). ``querystring`` is 3.2's, without any."""
 _COLLECTION_STYLES = {
     "ssv": ("spaceDelimited", False),
     "pipes": ("pipeDelimited", False),
@@ -95,6 +96,7 @@ class ParameterReader:
             style=style,
             explode=explode,
             schema_default=schema.default if schema else None,
+            content_type=_content_type(entry),
         )
         # An odd one is read again, so that each operation says so.
         if entry.reference is not None and len(notes.oddities) == before:
@@ -107,7 +109,6 @@ class ParameterReader:
             return entry.piece
         schema, content = entry.piece.schema, entry.piece.content
         if schema is None and isinstance(content, dict):
-            notes.add(entry.place, "a parameter described by `content` is sent as plain text")
             media = next(iter(content.values()), None)
             schema = media.schema if isinstance(media, Media) else None
         if schema is None or isinstance(schema, bool):  # `true` is a schema too, since 3.1
@@ -125,6 +126,14 @@ class ParameterReader:
             notes.add(entry.place, f"the style {quote(style)} is none for {location}; {styles[0]} was taken")
             style = styles[0]
         return style, explode if isinstance(explode, bool) else style == "form"
+
+
+def _content_type(entry: Entry) -> str | None:
+    """The one media type of a parameter that has no ``schema``."""
+    content = entry.piece.content
+    if entry.piece.schema is not None or not isinstance(content, dict):
+        return None
+    return next((one for one in content if 0 < len(one) <= LONGEST_NAME), None)
 
 
 def _collection_style(location: str, entry: Entry, notes: Notes) -> tuple[str, bool]:

@@ -1,7 +1,8 @@
 """All that is done to a document before the database is asked: CPU work, for a thread."""
 
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -38,9 +39,17 @@ def reader() -> str:
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 
-def read_document(raw: bytes, known: OpenApiDocument | None, *, before: bytes | None = None) -> Reading:
-    """``before``: an older document, compressed. Raises what ``read`` and ``operations`` raise."""
-    return _reading(raw, None, known, before)
+def read_document(
+    raw: bytes,
+    known: OpenApiDocument | None,
+    *,
+    before: bytes | None = None,
+    oddities: Sequence[Oddity] = (),
+) -> Reading:
+    """``before``: an older document, compressed. ``oddities``: of the files that ``raw`` was made of. Raises
+    what ``read`` and ``operations`` raise."""
+    made = _reading(raw, None, known, before)
+    return replace(made, warnings=(*oddities, *made.warnings)) if oddities else made
 
 
 def read_again(compressed: bytes, known: OpenApiDocument, *, before: bytes | None = None) -> Reading:

@@ -1,13 +1,14 @@
 """A sync in three steps: look up, fetch and read, write. No transaction waits for an upstream."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 from uuid import UUID
 
 from app.auth.context import Context
-from app.core.egress.fetch import NOT_MODIFIED, FetchClient
+from app.core.egress.fetch import NOT_MODIFIED, FetchClient, Fetched
 from app.core.errors import Fault
 from app.db.base import Json
 from app.db.session import Database
@@ -15,7 +16,10 @@ from app.executions.errors import BaseUrlMissing
 from app.handlers.errors import HandlerNameTaken
 from app.integrations.repository import IntegrationRepository
 from app.models import OpenApiDocument
-from app.openapi_sync.fetching import document_url, fetch_document, source_of
+from app.openapi_sync.bundling import bundle
+from app.openapi_sync.fetching import document_url, fetch_document, fetch_files, source_of
+from app.openapi_sync.files import is_alone
+from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.options import SyncOptions
 from app.openapi_sync.reading import Reading, read_again, read_document, reader
 from app.openapi_sync.repository import DocumentRepository, SyncedHandlerRepository
@@ -26,9 +30,20 @@ UPLOAD = "upload"
 """The source of a document that was sent to us."""
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 _TURNS = asyncio.Semaphore(2)
 """Documents read at a time: one that is made to hurt takes a processor for seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What was fetched, as one document."""
+
+    text: bytes
+    oddities: tuple[Oddity, ...]
+    etag: str | None = None
+    last_modified: str | None = None
 
 
 class SyncService:
@@ -48,16 +63,17 @@ class SyncService:
         """
         url, known = await self._look_up(integration_id, request)
         fetched = await fetch_document(self._client, url, known, max_bytes=self._document_limit)
-        raw = None if fetched.status == NOT_MODIFIED else fetched.body
+        made = await self._bundle(fetched)
+        raw = None if fetched.status == NOT_MODIFIED else made.text
         if settled := await self._find_settled(integration_id, known, raw, options):
             return settled
         is_same = raw is None and known is not None
         arrived = Arrived(
-            reading=await self._read(integration_id, raw, known, options),
+            reading=await self._read(integration_id, raw, known, options, made.oddities),
             source=source_of(url),
             integration_name=request.integration_name,
-            etag=known.etag if is_same and known else fetched.etag,
-            last_modified=known.last_modified if is_same and known else fetched.last_modified,
+            etag=known.etag if is_same and known else made.etag,
+            last_modified=known.last_modified if is_same and known else made.last_modified,
         )
         return await self._write(integration_id, arrived, options)
 
@@ -82,6 +98,19 @@ class SyncService:
             documents = DocumentRepository(session, self._context.tenant_id)
             return url, await documents.find_latest(integration_id, source_of(url))
 
+    async def _bundle(self, fetched: Fetched) -> "_Made":
+        """With the files that it refers to. That the first of several has not changed says nothing of the
+        others, so no validator is kept of them."""
+        alone = _Made(fetched.body, (), fetched.etag, fetched.last_modified)
+        if await asyncio.to_thread(is_alone, fetched.body):
+            return alone
+        limit = self._document_limit
+        gathered = await fetch_files(self._client, fetched.url, fetched.body, max_bytes=limit)
+        if not (gathered.files or gathered.missing):
+            return alone
+        made = await _in_turn(bundle, gathered)
+        return _Made(made.text, made.oddities)
+
     async def _find_settled(
         self, integration_id: UUID, known: OpenApiDocument | None, raw: bytes | None, options: SyncOptions
     ) -> SyncResult | None:
@@ -101,7 +130,12 @@ class SyncService:
         return SyncResult.found_again(known.settled["result"], dry_run=options.dry_run)
 
     async def _read(
-        self, integration_id: UUID, raw: bytes | None, known: OpenApiDocument | None, options: SyncOptions
+        self,
+        integration_id: UUID,
+        raw: bytes | None,
+        known: OpenApiDocument | None,
+        options: SyncOptions,
+        oddities: Sequence[Oddity] = (),
     ) -> Reading:
         """A dry run also compares with what was synced last."""
         before = compressed = None
@@ -113,7 +147,7 @@ class SyncService:
                 compressed = await documents.content(known.id)
         if compressed is not None and known is not None:
             return await _in_turn(read_again, compressed, known, before=before)
-        return await _in_turn(read_document, raw or b"", known, before=before)
+        return await _in_turn(read_document, raw or b"", known, before=before, oddities=oddities)
 
     async def _write(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> SyncResult:
         """Somebody may take a planned name before we do; the second plan knows that name."""
@@ -153,6 +187,6 @@ def _address(request: SyncRequest, base_url: str | None) -> str:
     return document_url(base_url, request.integration_name or "")
 
 
-async def _in_turn(read: Callable[P, Reading], *given: P.args, **options: P.kwargs) -> Reading:
+async def _in_turn(read: Callable[P, R], *given: P.args, **options: P.kwargs) -> R:
     async with _TURNS:
         return await asyncio.to_thread(read, *given, **options)

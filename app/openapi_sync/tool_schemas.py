@@ -19,7 +19,7 @@ from app.openapi_sync.references import Dangling, References, Section
 from app.openapi_sync.schema_translation import CheckTranslation, Schema, Translation, texts
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-LOCATIONS = ("path", "query", "header", "cookie")
+LOCATIONS = ("path", "query", "header", "cookie", "querystring")
 MAX_MEMBERS = 64
 """Of ``allOf`` lists that a body's properties are gathered from."""
 LONGEST_DESCRIPTION = 4096

@@ -1,8 +1,9 @@
 """The process that ``yaml_process`` lets read YAML: limits itself, reads stdin, writes JSON to stdout.
 
-``{"value", "oddities"}``, or ``{"refused", "detail", "extra"}``; before it, in a line of its own, how many
-bytes reading took. It imports little, and the careful reader only for what the quick one leaves to it:
-starting takes longer than reading most descriptions does.
+It reads the lengths of some files in a line, and then the files. It writes how many bytes reading took, and
+of each file, in a line of its own, ``{"value", "oddities"}`` or ``{"refused", "detail", "extra"}``. It
+imports little, and the careful reader only for what the quick one leaves to it: starting takes longer than
+reading most descriptions does.
 """
 
 import resource
@@ -14,26 +15,40 @@ from app.core.memory import peak_bytes
 from app.openapi_sync.errors import DocumentTooComplex, DocumentUnreadable
 
 MAX_MEMORY = 1024**3
-MAX_CPU_SECONDS = 20
+LEAST_MEMORY = 256 * 1024**2
+MEMORY_PER_BYTE = 20
+"""Of what is to be read: real descriptions take up to 15."""
+MAX_CPU_SECONDS = 10
+MAX_LINES = 1_500_000
+"""The largest description known, of 47 MB, has some 1.3 million."""
 
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
-    raw = sys.stdin.buffer.read()
+    lengths = [int(one) for one in sys.stdin.buffer.readline().split()]
+    memory = min(LEAST_MEMORY + MEMORY_PER_BYTE * sum(lengths), MAX_MEMORY)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    files = [sys.stdin.buffer.read(length) for length in lengths]
     size = peak_bytes()
+    answers = [_answer(raw) for raw in files]
+    sys.stdout.buffer.write(b"%d\n" % (peak_bytes() - size))
+    sys.stdout.buffer.writelines(part for answer in answers for part in (answer, b"\n"))
+
+
+def _answer(raw: bytes) -> bytes:
     try:
-        answer = answer_to(raw)
+        return answer_to(raw)
     except (DocumentUnreadable, DocumentTooComplex) as error:
-        answer = _refusal(error)
+        return _refusal(error)
     except MemoryError:
-        answer = _refusal(too_expensive())
-    sys.stdout.buffer.writelines((b"%d\n" % (peak_bytes() - size), answer))
+        return _refusal(too_expensive())
 
 
 def answer_to(raw: bytes) -> bytes:
     """Raises what ``parse_yaml`` raises, and ``MemoryError``."""
+    if raw.count(b"\n") > MAX_LINES:
+        raise DocumentTooComplex(f"the YAML has more than {MAX_LINES:,} lines")
     from app.openapi_sync.yaml_quick import (
         plain_yaml_as_json,
     )  # whoever imports us must not load a YAML parser
@@ -47,7 +62,8 @@ def answer_to(raw: bytes) -> bytes:
 
 def too_expensive() -> DocumentTooComplex:
     return DocumentTooComplex(
-        f"reading the YAML takes more than {MAX_CPU_SECONDS} s of CPU or {MAX_MEMORY >> 20} MiB of memory"
+        f"reading the YAML takes more than {MAX_CPU_SECONDS} s of CPU, {MAX_MEMORY >> 20} MiB of memory, or "
+        f"{LEAST_MEMORY >> 20} MiB and {MEMORY_PER_BYTE} times its size"
     )
 
 

@@ -3,14 +3,15 @@
 The parsers are native and read a stranger's bytes; a single scalar of many megabytes is one call that holds
 the interpreter lock; and only the kernel can bound what a parser takes. So every YAML document, small ones
 too (one rule, one path to test, 30 ms beside a fetch), goes through stdin to a child with an address space of
-1 GiB, 20 s of CPU, no core file, no environment and therefore no secret, and comes back as JSON. Whatever the
-child does, the parent sees a typed refusal.
+1 GiB at most and less for small ones, 10 s of CPU, no core file, no environment and therefore no secret, and
+comes back as JSON. Whatever the child does, the parent sees a typed refusal.
 
 The child is ``python -m app.openapi_sync.yaml_child``.
 """
 
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
+from app.core.errors import AppError
 from app.openapi_sync.errors import DocumentTooComplex, DocumentUnreadable
 from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.yaml_child import too_expensive
@@ -51,25 +53,42 @@ def read_yaml(raw: bytes) -> JsonText:
 
     Raises ``DocumentUnreadable`` or ``DocumentTooComplex``, the latter also for a child that died.
     """
+    [made] = read_yaml_files([raw])
+    if isinstance(made, AppError):
+        raise made
+    return made
+
+
+def read_yaml_files(files: Sequence[bytes]) -> list[JsonText | AppError]:
+    """Several by one child, or what ``read_yaml`` would raise of each; of all when the child dies."""
+    if not files:
+        return []
     try:
         child = subprocess.run(
             [sys.executable, "-P", "-m", "app.openapi_sync.yaml_child"],
-            input=raw,
+            input=b"%b\n%b" % (b" ".join(b"%d" % len(one) for one in files), b"".join(files)),
             capture_output=True,
             timeout=MAX_SECONDS,
             env={"PYTHONPATH": _PACKAGE_ROOT},
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise too_expensive() from None
+        return [too_expensive() for _ in files]
     if child.returncode < 0:  # killed by the kernel, for its CPU time, or crashed
-        raise too_expensive()
+        return [too_expensive() for _ in files]
     child.check_returncode()
-    end = child.stdout.index(b"\n")
-    answer = msgspec.json.decode(memoryview(child.stdout)[end:], type=_Answer)
-    if answer.refused is not None:
-        kind = DocumentTooComplex if answer.refused == DocumentTooComplex.code else DocumentUnreadable
-        raise kind(answer.detail, extra=answer.extra)
-    return JsonText(
-        bytes(answer.value), tuple(Oddity(*one) for one in answer.oddities), int(child.stdout[:end])
-    )
+    return list(_answers(memoryview(child.stdout), child.stdout))
+
+
+def _answers(view: memoryview, stdout: bytes) -> Iterator[JsonText | AppError]:
+    """Of a line each, which JSON never breaks; the first line is what all of them took."""
+    end = stdout.index(b"\n")
+    peak_bytes = int(stdout[:end])
+    while end + 1 < len(stdout):
+        start, end = end + 1, stdout.index(b"\n", end + 1)
+        answer = msgspec.json.decode(view[start:end], type=_Answer)
+        if answer.refused is not None:
+            kind = DocumentTooComplex if answer.refused == DocumentTooComplex.code else DocumentUnreadable
+            yield kind(answer.detail, extra=answer.extra)
+        else:
+            yield JsonText(bytes(answer.value), tuple(Oddity(*one) for one in answer.oddities), peak_bytes)

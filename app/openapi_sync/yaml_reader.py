@@ -32,8 +32,9 @@ from app.openapi_sync.errors import MAX_DEPTH, DocumentTooComplex, unreadable
 from app.openapi_sync.oddities import Oddity, join_pointer, quote
 
 MAX_ALIASES = 100
-MAX_NODES = 5_000_000
-"""Scalars and containers, as written. The largest description known has 1.2 million."""
+MAX_NODES = 600_000
+"""Scalars and containers, as written: those of a second. Larger descriptions, of which the largest known has
+twice as many, are read by ``yaml_quick``, unless there is something odd about them."""
 MAX_ALIASED_SIZE = 16 * 1024 * 1024
 """Characters (a node counts as 16) that aliases may add when they are written out."""
 MAX_ODDITIES = 100

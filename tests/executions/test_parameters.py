@@ -122,3 +122,38 @@ class TestJsonText:
         with pytest.raises(ArgumentInvalid) as caught:
             json_text(value)
         assert "s3cret" not in str(caught.value)
+
+
+class TestContent:
+    """A parameter may be a document of its own (OpenAPI 3.1.1, section 4.8.12.2.2)."""
+
+    @pytest.mark.parametrize(
+        ("location", "content_type", "value", "expected"),
+        [
+            ("query", "application/json", {"a": [1, None]}, "q=%7B%22a%22%3A%5B1%2Cnull%5D%7D"),
+            ("query", "application/json", "x", "q=%22x%22"),
+            ("query", "text/plain", "a&b", "q=a%26b"),
+            (
+                "query",
+                "application/x-www-form-urlencoded",
+                {"a": "b c", "d": [1, 2]},
+                "q=a%3Db%2520c%26d%3D1%26d%3D2",
+            ),
+            ("cookie", "application/json", [1], "q=%5B1%5D"),
+            ("header", "application/json", {"a": 1}, '{"a":1}'),
+            ("path", "application/json", {"a": "/"}, "%7B%22a%22%3A%22%2F%22%7D"),
+            (
+                "querystring",
+                "application/x-www-form-urlencoded",
+                {"a": "b c", "d": [1, 2]},
+                "a=b%20c&d=1&d=2",
+            ),
+            ("querystring", None, {"a": 1}, "a=1"),
+            ("querystring", "application/json", {"a": 1}, "%7B%22a%22%3A1%7D"),
+            ("querystring", "text/plain", "a=1&b", "a%3D1%26b"),
+        ],
+    )
+    def test_is_written_as_its_media_type(self, location, content_type, value, expected):
+        stated = {"name": "q", "in": location, "style": "simple", "explode": False}
+        given_type = {} if content_type is None else {"contentType": content_type}
+        assert serialize(Parameter.model_validate({**stated, **given_type}), value) == expected

@@ -113,6 +113,20 @@ class TestCall:
         assert (await execute(pets, {**GOOD, "age": "old"})).status_code == 200
 
 
+class TestQuerystring:
+    """OpenAPI 3.2: all of the query is one parameter."""
+
+    async def test_is_sent_and_checked_as_a_form(self, sofa):
+        schema = {"type": "object", "properties": {"from": {"type": "integer"}}}
+        content = {"application/x-www-form-urlencoded": {"schema": schema}}
+        parameter = {"name": "filter", "in": "querystring", "content": content}
+        await sofa.sync({"/pets": get("listPets", parameters=[parameter])})
+        refused = await execute(sofa, {"filter": {"from": "soon"}}, "list-pets")
+        assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/filter/from"]
+        await execute(sofa, {"filter": {"from": 5, "kind": "a b"}}, "list-pets")
+        assert sofa.upstream.requests[-1].query == "from=5&kind=a b"
+
+
 class TestWorker:
     @pytest.fixture
     async def resources(self, committed, settings):

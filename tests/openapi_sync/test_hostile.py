@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from app.openapi_sync import document, operations, references
+from app.openapi_sync import document, operations, references, yaml_child
 from app.openapi_sync.document import read
 from app.openapi_sync.errors import DocumentTooComplex
 from app.openapi_sync.operation import Operation, Skipped
@@ -99,6 +99,21 @@ class TestWhatIsTooMuch:
         monkeypatch.setattr(document, "MAX_COMMAS", 2000)
         with pytest.raises(DocumentTooComplex, match="objects"):
             read(b"openapi: 3.0.0\npaths: {}\nx:\n" + b"- a\n" * 3000)
+
+    def test_of_nul_characters_is_refused(self, monkeypatch):
+        monkeypatch.setattr(document, "MAX_NULS", 10)
+        with pytest.raises(DocumentTooComplex, match="NUL"):
+            read(b'{"openapi": "3.0.0", "paths": {}, "x": "' + b"\\u0000" * 11 + b'"}')
+
+    def test_of_lines_is_refused(self, monkeypatch):
+        monkeypatch.setattr(yaml_child, "MAX_LINES", 10)
+        with pytest.raises(DocumentTooComplex, match="lines"):
+            yaml_child.answer_to(b"a: 1\n" * 11)
+
+    def test_memory_is_more_than_its_size_explains(self):
+        """What is read takes forty times its size, though less than a larger document might."""
+        with pytest.raises(DocumentTooComplex, match="times its size"):
+            read(b"- " * 4_000_000)
 
     def test_may_be_large_in_few_pieces(self):
         assert read(b'{"openapi": "3.0.0", "paths": {}, "x": "' + b"a" * 8_000_000 + b'"}').warnings == ()

@@ -312,7 +312,7 @@ class TestReadYaml:
         )
         child = subprocess.run(
             [sys.executable, "-c", script],
-            input=b"a: 1",
+            input=b"4\na: 1",
             capture_output=True,
             env={"PYTHONPATH": os.pathsep.join(filter(None, [yaml_process._PACKAGE_ROOT]))},
             check=True,
