@@ -7,6 +7,7 @@ from app.audit.denials import record_denial
 from app.audit.router import router as audit
 from app.auth.dependencies import public
 from app.auth.route_check import check_every_route_declares_a_scope
+from app.connectors.router import router as connectors
 from app.core.errors import Forbidden
 from app.core.pagination import CursorSigner
 from app.credentials.router import router as credentials
@@ -39,6 +40,7 @@ API = (
     handlers,
     openapi_sync,
     tools,
+    connectors,
     manual_executions,
     replays,  # before `executions`, whose `/executions/{execution_id}` would take its addresses
     executions,
@@ -61,6 +63,7 @@ TAGS = {
     "handlers": "What happens when a webhook address is called.",
     "sync": "Handlers from OpenAPI documents.",
     "tools": "Handlers as agents see them.",
+    "connectors": "How providers want to be dealt with.",
     "executions": "Calls of handlers, and what became of them.",
     "webhooks": "Where outside systems call.",
     "usage": "What is used up of what a tenant may use.",

@@ -15,8 +15,8 @@ OF_TENANTS = [operation for operation in GUARDED if operation.needs != "tenants:
 WITH_IDS = [operation for operation in OF_TENANTS if operation.parameters]
 LISTS = [operation for operation in OF_TENANTS if operation.method == "GET" and not operation.parameters]
 
-OWN_DOINGS = {"/access-tokens", "/audit-logs", "/usage"}
-"""Lists that say something of a tenant of which nothing is known but a token."""
+OWN_DOINGS = {"/access-tokens", "/audit-logs", "/connectors", "/usage"}
+"""Lists that say something to a tenant of which nothing is known but a token."""
 
 
 @pytest.fixture

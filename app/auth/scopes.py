@@ -11,6 +11,7 @@ class Scope(StrEnum):
     CREDENTIALS_WRITE = "credentials:write"
     SECRETS_READ = "secrets:read"
     SECRETS_WRITE = "secrets:write"
+    CONNECTORS_READ = "connectors:read"
     HANDLERS_READ = "handlers:read"
     HANDLERS_WRITE = "handlers:write"
     HANDLERS_EXECUTE = "handlers:execute"

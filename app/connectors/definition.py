@@ -27,8 +27,8 @@ class AskedField(Definition):
 
     key: Key
     label: Label
-    is_secret: bool = True
-    is_required: bool = True
+    secret: bool = True
+    required: bool = True
     pattern: Pattern | None = None
 
 
@@ -58,7 +58,7 @@ class Basic(Definition):
 
     username: Label = "User name"
     password: Label = "Password"
-    is_password_required: bool = True
+    password_required: bool = True
 
 
 class Custom(Definition):
