@@ -126,7 +126,8 @@ class Connector(Definition):
     verify: Verification | None = None
     notes: Annotated[list[Text], Field(max_length=8)] = []
     """What whoever sets it up should know."""
-    provenance: Provenance
+    provenance: Provenance | None = None
+    """Of a tenant's own there is none."""
 
     def urls(self) -> Iterator[tuple[str, str]]:
         """Every URL, with where it stands."""

@@ -44,7 +44,8 @@ def check_pattern(pattern: str) -> str:
 
 Url = Annotated[str, Field(min_length=9, max_length=1024), AfterValidator(check_url)]
 Pattern = Annotated[str, Field(max_length=256), AfterValidator(check_pattern)]
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")]
+SLUG = r"^[a-z0-9][a-z0-9_-]{0,99}$"
+Slug = Annotated[str, Field(pattern=SLUG)]
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 Label = Annotated[str, Field(min_length=1, max_length=128)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,128}$")]

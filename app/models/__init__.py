@@ -13,6 +13,7 @@ from app.models.rate_bucket import RateBucket
 from app.models.replay import Replay, ReplayStatus
 from app.models.sealed_value import Credential, CredentialSource, Secret
 from app.models.tenant import Tenant, TenantStatus
+from app.models.tenant_connector import TenantConnector
 from app.models.usage_counter import Metric, UsageCounter
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Secret",
     "SystemKey",
     "Tenant",
+    "TenantConnector",
     "TenantKey",
     "TenantStatus",
     "Trigger",

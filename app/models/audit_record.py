@@ -32,6 +32,8 @@ class AuditAction(StrEnum):
     SECRET_CREATED = "secret.created"
     SECRET_UPDATED = "secret.updated"
     SECRET_DELETED = "secret.deleted"
+    CONNECTOR_CHANGED = "connector.changed"
+    CONNECTOR_REMOVED = "connector.removed"
     HANDLER_CREATED = "handler.created"
     HANDLER_UPDATED = "handler.updated"
     HANDLER_DELETED = "handler.deleted"
