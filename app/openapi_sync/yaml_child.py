@@ -1,7 +1,7 @@
 """The process that ``yaml_process`` lets read YAML: limits itself, reads stdin, writes JSON to stdout.
 
-It reads the lengths of some files in a line, and then the files. It writes how many bytes reading took, and
-of each file, in a line of its own, ``{"value", "oddities"}`` or ``{"refused", "detail", "extra"}``. It
+It is told the lengths of some files, and reads one after the other. It writes how many bytes reading took,
+and of each file, in a line of its own, ``{"value", "oddities"}`` or ``{"refused", "detail", "extra"}``. It
 imports little, and the careful reader only for what the quick one leaves to it: starting takes longer than
 reading most descriptions does.
 """
@@ -26,7 +26,7 @@ MAX_LINES = 1_500_000
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
-    lengths = [int(one) for one in sys.stdin.buffer.readline().split()]
+    lengths = [int(one) for one in sys.argv[1:]]
     memory = min(LEAST_MEMORY + MEMORY_PER_BYTE * sum(lengths), MAX_MEMORY)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     files = [sys.stdin.buffer.read(length) for length in lengths]

@@ -311,8 +311,8 @@ class TestReadYaml:
             "yaml_child.main()"
         )
         child = subprocess.run(
-            [sys.executable, "-c", script],
-            input=b"4\na: 1",
+            [sys.executable, "-c", script, "4"],
+            input=b"a: 1",
             capture_output=True,
             env={"PYTHONPATH": os.pathsep.join(filter(None, [yaml_process._PACKAGE_ROOT]))},
             check=True,
