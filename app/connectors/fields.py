@@ -33,7 +33,10 @@ def check_url(url: str) -> str:
 
 def check_pattern(pattern: str) -> str:
     """Raises ``ValueError`` for what is no regular expression, or one that would match somewhere inside."""
-    if not (pattern.startswith("^") and pattern.endswith("$")) or "|" in re.sub(r"\([^()]*\)", "", pattern):
+    outside = pattern
+    while (less := re.sub(r"\([^()]*\)", "", outside)) != outside:
+        outside = less
+    if not (pattern.startswith("^") and pattern.endswith("$")) or "|" in outside:
         raise ValueError("must be anchored by ^ and $, with alternatives in parentheses")
     try:
         re.compile(pattern)
