@@ -22,6 +22,7 @@ from app.openapi_sync.router import router as openapi_sync
 from app.replays.router import router as replays
 from app.secrets.router import router as secrets
 from app.services import Services
+from app.sync_schedules.router import router as sync_schedules
 from app.tenants.router import router as tenants
 from app.tools.router import router as tools
 from app.web.docs import install_docs
@@ -39,6 +40,7 @@ API = (
     secrets,
     handlers,
     openapi_sync,
+    sync_schedules,
     tools,
     connectors,
     manual_executions,

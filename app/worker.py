@@ -1,4 +1,4 @@
-"""Composition root of the worker: the loops that run executions and replays, as a role of its own."""
+"""Composition root of the worker: the loops that do what is due, as a role of its own."""
 
 import asyncio
 from datetime import timedelta
@@ -16,6 +16,7 @@ from app.executions.job import Job
 from app.executions.plans import Plans
 from app.executions.source import ExecutionSource
 from app.replays.replayer import Replayer
+from app.sync_schedules.resyncer import Resyncer
 
 
 def create_worker(
@@ -39,16 +40,22 @@ async def check_worker(database: Database) -> None:
 
 
 async def run_worker(
-    worker: Worker[Job, Outcome], database: Database, settings: Settings, stop: asyncio.Event
+    worker: Worker[Job, Outcome],
+    resyncer: Resyncer,
+    database: Database,
+    settings: Settings,
+    stop: asyncio.Event,
 ) -> None:
     """Until ``stop`` is set; then nothing more is claimed, and what runs is waited for."""
     async with asyncio.TaskGroup() as group:
         replayer = group.create_task(Replayer(database, poll_s=settings.poll_interval).run(stop))
+        resyncing = group.create_task(resyncer.run(stop))
         housekeeper = group.create_task(
             keep_house(database, days_kept=settings.execution_retention_days, is_worker=True)
         )
         watcher = group.create_task(Backlog(database).watch())
         await worker.run(stop)
         await replayer
+        await resyncing
         housekeeper.cancel()
         watcher.cancel()

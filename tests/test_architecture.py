@@ -74,6 +74,7 @@ WITHOUT_AN_EVENT = {
     "ConnectorService": "how a provider is dealt with is no state of anything that events tell of",
     "IdempotencyService": "as above",
     "TenantService": "nobody inside a tenant is there to hear of its coming and going",
+    "SyncScheduleService": "what its runs do is told as it happens",
     "ReplayService": "as ExecutionService: each of its executions is announced by its end",
     "ExecutionService": "an execution is announced by its end, and a replay is an execution",
 }
@@ -242,7 +243,7 @@ def test_what_happened_is_told_as_noun_and_past_participle(name):
     """``denied``, ``updated``, ``handlers_synced``; the irregular ones that there are."""
     noun, _, verb = name.partition(".")
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", noun)
-    assert re.fullmatch(r"([a-z]+_)*[a-z]+ed|dead", verb)
+    assert re.fullmatch(r"([a-z]+_)*([a-z]+ed|held)|dead", verb)
 
 
 def service_methods() -> Iterator[object]:

@@ -36,6 +36,7 @@ ACROSS_TENANTS = {
     "ix_executions_lane": "a worker takes the longest due of each lane, whoever's it is",
     "ix_idempotency_keys_created_at": "what is kept for a day is purged for all at once",
     "ix_replays_due_at": "a worker takes the turn of the replay that is due longest, whoever's it is",
+    "ix_sync_schedules_due_at": "a worker takes the schedule that is due longest, whoever's it is",
     "ix_rejected_requests_created_at": "what is kept for 72 hours is purged for all at once",
 }
 """Indexes that do not start with the tenant. None of them is unique."""
@@ -49,6 +50,7 @@ DEFINER_FUNCTIONS = {
     "claim_executions": {"jackfield_worker"},
     "lane_after": {"jackfield_worker"},
     "claim_replay": {"jackfield_worker"},
+    "claim_sync_schedule": {"jackfield_worker"},
     "execution_backlog": BOTH,
     "keep_partitions": BOTH,
     "renew_claims": {"jackfield_worker"},
@@ -62,6 +64,8 @@ DEFINER_COLUMNS = {
     ("executions", "UPDATE"): {"due_at", "fence", "status"},
     ("replays", "SELECT"): {"tenant_id", "id", "due_at", "fence"},
     ("replays", "UPDATE"): {"due_at", "fence"},
+    ("sync_schedules", "SELECT"): {"tenant_id", "id", "due_at", "leased_until", "fence"},
+    ("sync_schedules", "UPDATE"): {"leased_until", "fence"},
     ("attempts", "SELECT"): {"tenant_id", "execution_id"},
     ("handlers", "SELECT"): {"tenant_id", "id"},
     ("handlers", "UPDATE"): {"id"},

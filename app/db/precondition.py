@@ -14,3 +14,8 @@ class Precondition:
         """Raises ``PreconditionFailed``. A weak tag never matches (RFC 9110, section 13.1.1)."""
         if self._tags is not None and not self._tags & {"*", row.etag}:
             raise PreconditionFailed(headers={"ETag": row.etag})
+
+    def check_absent(self) -> None:
+        """Of what is not there no version is the right one. Raises ``PreconditionFailed``."""
+        if self._tags is not None:
+            raise PreconditionFailed

@@ -12,6 +12,7 @@ from app.models.openapi_document import OpenApiDocument
 from app.models.rate_bucket import RateBucket
 from app.models.replay import Replay, ReplayStatus
 from app.models.sealed_value import Credential, CredentialSource, Secret
+from app.models.sync_schedule import SyncOutcome, SyncSchedule
 from app.models.tenant import Tenant, TenantStatus
 from app.models.tenant_connector import TenantConnector
 from app.models.usage_counter import Metric, UsageCounter
@@ -43,6 +44,8 @@ __all__ = [
     "Replay",
     "ReplayStatus",
     "Secret",
+    "SyncOutcome",
+    "SyncSchedule",
     "SystemKey",
     "Tenant",
     "TenantConnector",

@@ -14,6 +14,8 @@ class EventType(StrEnum):
     INTEGRATION_DISABLED = "integration.disabled"
     INTEGRATION_DELETED = "integration.deleted"
     INTEGRATION_HANDLERS_SYNCED = "integration.handlers_synced"
+    INTEGRATION_SYNC_HELD = "integration.sync_held"
+    INTEGRATION_SYNC_FAILED = "integration.sync_failed"
     CREDENTIAL_CREATED = "credential.created"
     CREDENTIAL_UPDATED = "credential.updated"
     CREDENTIAL_DELETED = "credential.deleted"

@@ -19,7 +19,7 @@ from app.executions.rules import Check
 from app.handlers.targets import OperationTarget
 from app.openapi_sync.argument_check import ArgumentCheck
 from app.openapi_sync.library import DescribedDocument, DocumentLibrary
-from app.openapi_sync.repository import DocumentRepository
+from app.openapi_sync.repository import DocumentRepository, HeldRepository
 from app.openapi_sync.tool_schemas import ArgumentSchemas
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -51,7 +51,9 @@ class ArgumentRules:
         self, session: AsyncSession, tenant_id: TenantId, integration_id: UUID, target: OperationTarget
     ) -> "OperationRules | None":
         documents = await DocumentRepository(session, tenant_id).latest_of_each_source({integration_id})
-        ids = [id for _, id in documents]
+        held = await HeldRepository(session, tenant_id).baselines({integration_id})
+        own = held.get((integration_id, target.method, target.path))  # before what it was not changed to
+        ids = [*([own] if own else ()), *(id for _, id in documents)]
         return OperationRules(self, tenant_id, ids, target.method, target.path) if ids else None
 
     async def find(self, tenant_id: TenantId, place: Place) -> Check | None:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from uuid import UUID
 
 from app.openapi_sync.default_args import merge_default_args, orphaned_args
 from app.openapi_sync.errors import TooManyMissing
@@ -54,6 +55,8 @@ class Plan:
     unselected: int
     """Operations that the selection does not cover."""
     possible_renames: tuple[PossibleRename, ...]
+    covered: frozenset[UUID]
+    """Handlers whose operation is described, and selected."""
     warnings: tuple[Oddity, ...]
 
 
@@ -77,9 +80,7 @@ def plan(
     operations = [one for one in found if isinstance(one, Operation)]
     skipped = [one for one in found if isinstance(one, Skipped)]
     matches = match(existing, operations)
-    selected = operations
-    if selection != EVERYTHING:
-        selected = [one for one in operations if selection.covers(one)]
+    selected = [one for one in operations if selection == EVERYTHING or selection.covers(one)]
     gone = _gone(existing, matches, skipped)
     missing = tuple(handler for handler in gone if handler.missing_since is None)
     if not force:
@@ -96,8 +97,14 @@ def plan(
         skipped=tuple(skipped),
         unselected=len(operations) - len(selected),
         possible_renames=tuple(possible_renames(gone, operations, matches)),
+        covered=frozenset(id for id, operation in matches.items() if selection.covers(operation)),
         warnings=_warnings(operations),
     )
+
+
+def lacks_too_many(missing: Sequence[ExistingHandler], existing: Sequence[ExistingHandler]) -> bool:
+    """Whether a document looks wrong, because the operations of so many of the handlers are gone at once."""
+    return len(missing) > FEW_MISSING and len(missing) > MISSING_SHARE * _present(existing)
 
 
 def _gone(
@@ -114,12 +121,16 @@ def _gone(
 
 
 def _check_missing(missing: Sequence[ExistingHandler], existing: Sequence[ExistingHandler]) -> None:
-    present = sum(handler.missing_since is None for handler in existing)
-    if len(missing) > FEW_MISSING and len(missing) > MISSING_SHARE * present:
+    if lacks_too_many(missing, existing):
+        present = _present(existing)
         raise TooManyMissing(
             f"the document lacks the operations of {len(missing)} of {present} handlers; `force` accepts it",
             extra={"missing": len(missing), "handlers": present},
         )
+
+
+def _present(existing: Sequence[ExistingHandler]) -> int:
+    return sum(handler.missing_since is None for handler in existing)
 
 
 def _creations(

@@ -11,12 +11,15 @@ from app.core.ids import new_id
 from app.db.base import Json
 from app.db.repository import TenantRepository
 from app.handlers.repository import HandlerRepository
-from app.models import Handler, HandlerSource, Integration, OpenApiDocument
+from app.models import Handler, HandlerSource, Integration, OpenApiDocument, SyncSchedule
 from app.openapi_sync.changes import HandlerChange, columns
 from app.openapi_sync.identity import ExistingHandler
 from app.openapi_sync.reading import Reading
 
 KEPT_DOCUMENTS = 20
+
+Described = tuple[UUID, str, str]
+"""Integration, method and path."""
 
 
 class DocumentRepository(TenantRepository[OpenApiDocument]):
@@ -74,6 +77,13 @@ class DocumentRepository(TenantRepository[OpenApiDocument]):
         if compressed is None:
             raise NotFound
         return compressed
+
+    async def contents(self, ids: Collection[UUID]) -> dict[UUID, bytes]:
+        """The bytes of those of the documents that are still kept, compressed."""
+        query = select(OpenApiDocument.id, OpenApiDocument.compressed).where(
+            OpenApiDocument.tenant_id == self.tenant_id, OpenApiDocument.id.in_(ids)
+        )
+        return {row.id: row.compressed for row in await self.session.execute(query)}
 
     async def keep(
         self, integration_id: UUID, reading: Reading, *, source: str, etag: str | None, modified: str | None
@@ -212,3 +222,37 @@ class SyncedHandlerRepository(HandlerRepository):
                 delete(Handler).where(Handler.tenant_id == self.tenant_id, Handler.id.in_(given)),
                 execution_options={"synchronize_session": False},
             )
+
+
+class HeldRepository(TenantRepository[SyncSchedule]):
+    """What scheduled syncs of an integration left to a person."""
+
+    model = SyncSchedule
+
+    async def baselines(self, integration_ids: Collection[UUID]) -> dict[Described, UUID]:
+        """By what each handler that is held is described as, the document that it last agreed with."""
+        query = select(SyncSchedule.integration_id, SyncSchedule.held).where(
+            SyncSchedule.tenant_id == self.tenant_id,
+            SyncSchedule.integration_id.in_(integration_ids),
+            SyncSchedule.held != [],
+        )
+        return {
+            (row.integration_id, str(one["method"]), str(one["path"])): UUID(str(one["baseline"]))
+            for row in await self.session.execute(query)
+            for one in row.held
+            if one["baseline"]
+        }
+
+    async def release(self, integration_id: UUID) -> None:
+        """A person has decided. A run that is under way was told of another state, and loses its claim."""
+        waiting = (SyncSchedule.held != []) | SyncSchedule.leased_until.is_not(None)
+        await self.session.execute(
+            update(SyncSchedule)
+            .where(
+                SyncSchedule.tenant_id == self.tenant_id,
+                SyncSchedule.integration_id == integration_id,
+                waiting,
+            )
+            .values(held=[], fence=SyncSchedule.fence + 1, version=SyncSchedule.version + 1),
+            execution_options={"synchronize_session": False},
+        )

@@ -19,12 +19,13 @@ from app.models import OpenApiDocument
 from app.openapi_sync.bundling import bundle
 from app.openapi_sync.fetching import document_url, fetch_document, fetch_files, source_of
 from app.openapi_sync.files import is_alone
+from app.openapi_sync.holding import baselines
 from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.options import SyncOptions
 from app.openapi_sync.reading import Reading, read_again, read_document, reader
 from app.openapi_sync.repository import DocumentRepository, SyncedHandlerRepository
 from app.openapi_sync.schemas import SyncRequest, SyncResult
-from app.openapi_sync.writing import Arrived, HandlerSync
+from app.openapi_sync.writing import Arrived, HandlerSync, Witness
 
 UPLOAD = "upload"
 """The source of a document that was sent to us."""
@@ -48,12 +49,19 @@ class _Made:
 
 class SyncService:
     def __init__(
-        self, database: Database, client: FetchClient, context: Context, *, document_limit: int
+        self,
+        database: Database,
+        client: FetchClient,
+        context: Context,
+        *,
+        document_limit: int,
+        witness: Witness | None = None,
     ) -> None:
         self._database = database
         self._client = client
         self._context = context
         self._document_limit = document_limit
+        self._witness = witness
 
     async def sync(self, integration_id: UUID, request: SyncRequest, options: SyncOptions) -> SyncResult:
         """From the document at the address that ``request`` names.
@@ -102,6 +110,8 @@ class SyncService:
         """With the files that it refers to. That the first of several has not changed says nothing of the
         others, so no validator is kept of them."""
         alone = _Made(fetched.body, (), fetched.etag, fetched.last_modified)
+        if fetched.status == NOT_MODIFIED:
+            return alone
         if await asyncio.to_thread(is_alone, fetched.body):
             return alone
         limit = self._document_limit
@@ -145,9 +155,10 @@ class SyncService:
                 before = await documents.content(latest.id)
             if raw is None and known is not None:
                 compressed = await documents.content(known.id)
+            older = await _older(documents, integration_id, options)
         if compressed is not None and known is not None:
-            return await _in_turn(read_again, compressed, known, before=before)
-        return await _in_turn(read_document, raw or b"", known, before=before, oddities=oddities)
+            return await _in_turn(read_again, compressed, known, before=before, older=older)
+        return await _in_turn(read_document, raw or b"", known, before=before, older=older, oddities=oddities)
 
     async def _write(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> SyncResult:
         """Somebody may take a planned name before we do; the second plan knows that name."""
@@ -159,15 +170,28 @@ class SyncService:
     async def _write_once(self, integration_id: UUID, arrived: Arrived, options: SyncOptions) -> SyncResult:
         tenant_id = self._context.tenant_id
         async with self._database.transaction(tenant_id) as session:
-            synced = await HandlerSync(session, self._context).run(integration_id, arrived, options)
+            synced = await HandlerSync(session, self._context, self._witness).run(
+                integration_id, arrived, options
+            )
             result = await asyncio.to_thread(SyncResult.of, synced)
-            if not options.dry_run:
+            if synced.writes:
                 latest = await DocumentRepository(session, tenant_id).find_latest(integration_id)
                 state = await SyncedHandlerRepository(session, tenant_id).state(integration_id)
-                settled: Json = {"when": _circumstances(options, state), "result": result.next()}
+                when = _circumstances(options.remembering(baselines(synced.held)), state)
+                settled: Json = {"when": when, "result": result.next()}
                 if latest is not None:
-                    latest.settled = settled if result.is_settled else None
+                    latest.settled = settled if result.is_settled or synced.held else None
             return result
+
+
+async def _older(
+    documents: DocumentRepository, integration_id: UUID, options: SyncOptions
+) -> dict[UUID, bytes]:
+    """The documents that the handlers agree with, for a sync that has to know what breaks."""
+    if options.holding is None:
+        return {}
+    latest = await documents.find_latest(integration_id)
+    return await documents.contents({*options.holding.baselines.values(), *([latest.id] if latest else ())})
 
 
 def _circumstances(options: SyncOptions, state: Json) -> Json:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -17,11 +18,12 @@ from app.events.publisher import EventPublisher
 from app.handlers.tool_events import tool_events
 from app.models import AuditAction, EventType, Integration
 from app.openapi_sync.changes import Action, HandlerChange, differences, handler_changes
+from app.openapi_sync.holding import Held, Verdict, judge
 from app.openapi_sync.operation import Operation
 from app.openapi_sync.options import OnMissing, SyncOptions
 from app.openapi_sync.plan import Plan, plan
 from app.openapi_sync.reading import Reading
-from app.openapi_sync.repository import DocumentRepository, SyncedHandlerRepository
+from app.openapi_sync.repository import DocumentRepository, HeldRepository, SyncedHandlerRepository
 
 AUDITED_AS = {
     Action.CREATE: AuditAction.HANDLER_CREATED,
@@ -54,6 +56,13 @@ class Synced:
     degraded: int
     """Selected operations that refer to something the document does not hold."""
     dry_run: bool
+    held: Sequence[Held] = ()
+    """What was left to a person."""
+    is_held_whole: bool = False
+
+    @property
+    def writes(self) -> bool:
+        return not self.dry_run and not self.is_held_whole
 
     @property
     def counts(self) -> dict[str, int]:
@@ -73,10 +82,19 @@ class Synced:
         }
 
 
+class Witness(Protocol):
+    """Who has to know of a sync in the transaction that writes it."""
+
+    async def saw(self, session: AsyncSession, integration: Integration, synced: Synced) -> None: ...
+
+
 class HandlerSync:
-    def __init__(self, session: AsyncSession, context: Context) -> None:
+    def __init__(self, session: AsyncSession, context: Context, witness: Witness | None = None) -> None:
+        self._session = session
+        self._witness = witness
         self._documents = DocumentRepository(session, context.tenant_id)
         self._handlers = SyncedHandlerRepository(session, context.tenant_id)
+        self._held = HeldRepository(session, context.tenant_id)
         self._audit = AuditRecorder(session, context)
         self._events = EventPublisher(session, context)
 
@@ -84,8 +102,12 @@ class HandlerSync:
         """Raises ``NotFound``, ``TooManyMissing``; ``HandlerNameTaken`` when a name was just taken."""
         integration = await self._documents.lock(integration_id)
         synced = await self._plan(integration, arrived, options)
-        if not options.dry_run:
+        if synced.writes:
             await self._write(integration, synced)
+            if options.holding is None:
+                await self._held.release(integration_id)
+        if self._witness is not None:
+            await self._witness.saw(self._session, integration, synced)
         return synced
 
     async def _plan(self, integration: Integration, arrived: Arrived, options: SyncOptions) -> Synced:
@@ -97,16 +119,25 @@ class HandlerSync:
             taken_names=await self._handlers.names(),
             integration_name=arrived.integration_name or integration.name,
             selection=options.selection,
-            force=options.force,
+            force=options.force or options.holding is not None,
         )
-        made, changes = await asyncio.to_thread(_planned, make_plan, options.on_missing)
+        latest = await self._documents.find_latest(integration.id) if options.holding else None
+        weigh = partial(
+            judge,
+            holding=options.holding,
+            since=arrived.reading.since,
+            latest=latest.id if latest else None,
+        )
+        made, verdict = await asyncio.to_thread(_planned, make_plan, options.on_missing, weigh)
         operations = [one for one in described if isinstance(one, Operation)]
         return Synced(
             arrived,
             made,
-            changes,
+            verdict.changes,
             sum(one.is_degraded for one in operations if options.selection.covers(one)),
             options.dry_run,
+            verdict.held,
+            verdict.is_whole,
         )
 
     async def _write(self, integration: Integration, synced: Synced) -> None:
@@ -181,6 +212,8 @@ class HandlerSync:
         )
 
 
-def _planned(make_plan: Callable[[], Plan], on_missing: OnMissing) -> tuple[Plan, tuple[HandlerChange, ...]]:
+def _planned(
+    make_plan: Callable[[], Plan], on_missing: OnMissing, weigh: Callable[..., Verdict]
+) -> tuple[Plan, Verdict]:
     made = make_plan()
-    return made, tuple(handler_changes(made, on_missing, clock.now()))
+    return made, weigh(made, tuple(handler_changes(made, on_missing, clock.now())))

@@ -33,6 +33,7 @@ from app.server.imports import end_of_imports, import_clients
 from app.server.listener import BACKLOG, listen
 from app.server.tracing import collecting
 from app.services import Resources, Services, check_database, create_plans, create_services, open_resources
+from app.sync_schedules.resyncer import Resyncer
 from app.web.express import Express
 from app.web.protocol import WireLimits, guarded_protocol
 from app.worker import check_worker, create_worker, run_worker
@@ -155,7 +156,8 @@ async def _working(resources: Resources, database: Database) -> AsyncIterator[Wo
     stop, settings = asyncio.Event(), resources.settings
     async with asyncio.TaskGroup() as group:
         worker = create_worker(database, create_plans(resources, database), resources.calls, settings)
-        working = group.create_task(run_worker(worker, database, settings, stop))
+        resyncer = Resyncer(database, resources.fetch, resources.keys, document_limit=settings.document_limit)
+        working = group.create_task(run_worker(worker, resyncer, database, settings, stop))
         yield worker
         stop.set()
         await asyncio.wait([working], timeout=settings.shutdown_grace)

@@ -17,7 +17,7 @@ from app.integrations.repository import IntegrationRepository
 from app.models import Handler
 from app.openapi_sync.library import DescribedDocument, DocumentLibrary
 from app.openapi_sync.operation import Operation
-from app.openapi_sync.repository import DocumentRepository
+from app.openapi_sync.repository import Described, DocumentRepository, HeldRepository
 from app.openapi_sync.schema_translation import Schema
 from app.openapi_sync.tool_schemas import DIALECT, ToolSchemas
 from app.tools.schemas import ToolRead
@@ -54,9 +54,12 @@ class ToolService:
             handlers = HandlerRepository(session, self._tenant_id)
             page = await handlers.page(handlers.matching(wanted), request)
             documents = DocumentRepository(session, self._tenant_id)
-            latest = await documents.latest_of_each_source({row.integration_id for row in page.rows})
+            integrations = {row.integration_id for row in page.rows}
+            latest = await documents.latest_of_each_source(integrations)
+            held = await HeldRepository(session, self._tenant_id).baselines(integrations)
         found = [(of, document) for of, id in latest if (document := await self._document(id))]
-        return Tools(await asyncio.to_thread(_described, page.rows, found), page)
+        older = {place: document for place, id in held.items() if (document := await self._document(id))}
+        return Tools(await asyncio.to_thread(_described, page.rows, found, older), page)
 
     async def _document(self, id: UUID) -> DescribedDocument | None:
         """None for one that newer ones have just replaced, or that this release does not read any more."""
@@ -71,20 +74,26 @@ class ToolService:
 
 
 def _described(
-    rows: Iterable[Handler], documents: Iterable[tuple[UUID, DescribedDocument]]
+    rows: Iterable[Handler],
+    documents: Iterable[tuple[UUID, DescribedDocument]],
+    older: Mapping[Described, DescribedDocument],
 ) -> list[ToolRead]:
+    """``older``: what describes the handlers that are not to change with the newest document."""
     readers: dict[UUID, list[Reader]] = defaultdict(list)
     for integration_id, document in documents:
         readers[integration_id].append((document.operations, document.schemas()))
-    return [_tool(row, readers[row.integration_id]) for row in rows]
+    kept = {document: (document.operations, document.schemas()) for document in {*older.values()}}
+    own = {place: [kept[document]] for place, document in older.items()}
+    return [_tool(row, readers[row.integration_id], own) for row in rows]
 
 
-def _tool(row: Handler, documents: Sequence[Reader]) -> ToolRead:
+def _tool(row: Handler, documents: Sequence[Reader], own: Mapping[Described, Sequence[Reader]]) -> ToolRead:
     target = TARGET.validate_python(row.target)
     description, takes, gives = row.summary, ANYTHING, None
     if isinstance(target, OperationTarget):
         takes = _of_target(target, row.default_args)
-        for operations, schemas in documents:
+        place = row.integration_id, target.method, target.path
+        for operations, schemas in (*own.get(place, ()), *documents):
             if operation := operations.get((target.method, target.path)):
                 description = _text(row, schemas.description(operation), operation)
                 takes, gives = schemas.input(operation, row.default_args), schemas.output(operation)

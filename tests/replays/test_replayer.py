@@ -12,6 +12,7 @@ from app.replays import turn
 from app.replays.replayer import LEASE, Replayer
 from app.replays.repository import claim_replay
 from app.services import create_plans
+from app.sync_schedules.resyncer import Resyncer
 from app.worker import create_worker, run_worker
 from tests.executions.test_executor import make_handler
 from tests.fixtures.app import Member, connect, join, open_test_resources, wire
@@ -274,8 +275,11 @@ class TestTheWorker:
         await many(resources, acme, handler, 3)
         started = await begin(acme.client, handlerId=str(handler.id))
         worker = create_worker(as_worker, create_plans(resources, as_worker), resources.calls, settings)
+        resyncer = Resyncer(
+            as_worker, resources.fetch, resources.keys, document_limit=settings.document_limit
+        )
         stop = asyncio.Event()
-        running = asyncio.create_task(run_worker(worker, as_worker, settings, stop))
+        running = asyncio.create_task(run_worker(worker, resyncer, as_worker, settings, stop))
 
         async with asyncio.timeout(20):
             while len((await acme.client.get("/executions?trigger=replay&status=succeeded")).json()) < 3:
