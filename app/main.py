@@ -18,6 +18,7 @@ from app.ingest.document import paths as webhook_paths
 from app.ingest.router import router as ingest
 from app.integrations.router import router as integrations
 from app.limits.router import router as usage
+from app.oauth_clients.router import router as oauth_clients
 from app.openapi_sync.router import router as openapi_sync
 from app.replays.router import router as replays
 from app.secrets.router import router as secrets
@@ -43,6 +44,7 @@ API = (
     sync_schedules,
     tools,
     connectors,
+    oauth_clients,
     manual_executions,
     replays,  # before `executions`, whose `/executions/{execution_id}` would take its addresses
     executions,

@@ -8,6 +8,7 @@ from app.models.handler import Handler, HandlerMode, HandlerSource
 from app.models.idempotency_key import IdempotencyKey
 from app.models.integration import Integration, OfIntegration
 from app.models.key import KeyState, SystemKey, TenantKey
+from app.models.oauth_client import OAuthClient
 from app.models.openapi_document import OpenApiDocument
 from app.models.rate_bucket import RateBucket
 from app.models.replay import Replay, ReplayStatus
@@ -37,6 +38,7 @@ __all__ = [
     "Integration",
     "KeyState",
     "Metric",
+    "OAuthClient",
     "OfIntegration",
     "OpenApiDocument",
     "RateBucket",
