@@ -94,7 +94,13 @@ class Refresh(Definition):
     kind: RefreshKind = RefreshKind.UNKNOWN
     url: Url | None = None
     """Where it is another than that of the token request."""
+    method: Literal["POST", "GET"] | None = None
+    """None: that of the token request."""
+    token_param: Word = "refresh_token"
+    """By what name the token is sent: the access token, where there is no other."""
     params: Params = {}
+    omit: Annotated[list[Word], Field(max_length=8)] = []
+    """Parameters of the specification that the provider refuses here."""
     keeps_scope: bool = False
     """The scopes have to be sent again."""
     grace_seconds: Seconds | None = None
