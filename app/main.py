@@ -7,6 +7,7 @@ from app.audit.denials import record_denial
 from app.audit.router import router as audit
 from app.auth.dependencies import public
 from app.auth.route_check import check_every_route_declares_a_scope
+from app.connectors.router import router as connectors
 from app.core.errors import Forbidden
 from app.core.pagination import CursorSigner
 from app.credentials.router import router as credentials
@@ -17,6 +18,7 @@ from app.ingest.document import paths as webhook_paths
 from app.ingest.router import router as ingest
 from app.integrations.router import router as integrations
 from app.limits.router import router as usage
+from app.oauth_clients.router import router as oauth_clients
 from app.openapi_sync.router import router as openapi_sync
 from app.replays.router import router as replays
 from app.secrets.router import router as secrets
@@ -41,6 +43,8 @@ API = (
     openapi_sync,
     sync_schedules,
     tools,
+    connectors,
+    oauth_clients,
     manual_executions,
     replays,  # before `executions`, whose `/executions/{execution_id}` would take its addresses
     executions,
@@ -63,6 +67,7 @@ TAGS = {
     "handlers": "What happens when a webhook address is called.",
     "sync": "Handlers from OpenAPI documents.",
     "tools": "Handlers as agents see them.",
+    "connectors": "How providers want to be dealt with.",
     "executions": "Calls of handlers, and what became of them.",
     "webhooks": "Where outside systems call.",
     "usage": "What is used up of what a tenant may use.",

@@ -71,6 +71,8 @@ WITHOUT_A_RECORD = {
     "IdempotencyService": "keeps an answer beside the change that made it, which leaves its own record",
 }
 WITHOUT_AN_EVENT = {
+    "OAuthClientService": "as ConnectorService: it is how a provider is dealt with",
+    "ConnectorService": "how a provider is dealt with is no state of anything that events tell of",
     "IdempotencyService": "as above",
     "TenantService": "nobody inside a tenant is there to hear of its coming and going",
     "SyncScheduleService": "what its runs do is told as it happens",

@@ -150,7 +150,7 @@ async def scene(resources, api, upstream, as_worker, printed) -> Scene:
     """A whole life of secrets: made, refused, changed, used, echoed, failed with."""
     tenant, token = await join(resources, "acme")
     async with connect(api, token) as client:
-        ids = {"tenant_id": str(tenant.id), "code": "not_found"}
+        ids = {"tenant_id": str(tenant.id), "code": "not_found", "slug": "airtable"}
         scene = Scene(client, upstream, ids=ids, tokens=[token])
         client.event_hooks["response"].append(scene.listen)
         await furnish(scene)

@@ -11,6 +11,8 @@ class Scope(StrEnum):
     CREDENTIALS_WRITE = "credentials:write"
     SECRETS_READ = "secrets:read"
     SECRETS_WRITE = "secrets:write"
+    CONNECTORS_READ = "connectors:read"
+    CONNECTORS_WRITE = "connectors:write"
     HANDLERS_READ = "handlers:read"
     HANDLERS_WRITE = "handlers:write"
     HANDLERS_EXECUTE = "handlers:execute"

@@ -27,6 +27,7 @@ COMMANDS = {
     "tokens": "Make, list and revoke access tokens of a tenant.",
     "openapi": "The description of this API, and plans for others.",
     "webhooks": "Verification schemes of webhooks.",
+    "connectors": "The catalogue of connectors.",
 }
 """The modules of this package that are commands, each with its ``commands``, and what they are for."""
 

@@ -6,13 +6,14 @@ from typing import Annotated, Final, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from app.handlers.fields import Definition, HeaderName, ValueKey
+from app.handlers.fields import HeaderName, ValueKey
 from app.signatures.key_source import host_of
 from app.signatures.keys import Algorithm, KeyCodec
 from app.signatures.messages import Template, Token, parse_message, parse_template
 from app.signatures.presets import JwtRules, Preset, SignedTimestamp, Signing
 from app.signatures.request import parse_source
 from app.signatures.timestamps import TimestampUnit
+from app.web.schemas import Definition
 
 Pointer = Annotated[str, Field(pattern=r"^(/([^~/{}*]|~[01])*){1,16}$", max_length=256)]
 TextEncoding = Literal["hex", "base64", "base64url"]

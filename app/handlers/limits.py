@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from app.core.networks import normal_network
-from app.handlers.fields import Definition
+from app.web.schemas import Definition
 
 MAX_REQUESTS = 1_000_000
 MAX_PER_S = 86_400

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, create_model
 
-from app.handlers.fields import Definition, HeaderName, ValueKey
+from app.handlers.fields import HeaderName, ValueKey
 from app.signatures.catalogue import preset_of
 from app.signatures.presets import Parameter, ParameterKind
+from app.web.schemas import Definition
 
 Text = Annotated[str, Field(max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://[^\x00-\x20\x7f]+$")]

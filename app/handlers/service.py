@@ -12,7 +12,6 @@ from app.db.precondition import Precondition
 from app.events.publisher import EventPublisher
 from app.handlers import arguments
 from app.handlers.errors import CapabilityNotInstalled, DefaultArgsNotValid, TargetIsSynced
-from app.handlers.fields import Definition
 from app.handlers.repository import HandlerFilter, HandlerRepository
 from app.handlers.schemas import HandlerCreate, HandlerUpdate
 from app.handlers.targets import TARGET, OperationTarget
@@ -20,6 +19,7 @@ from app.handlers.tool_events import tool_events
 from app.handlers.verification import VERIFICATION
 from app.integrations.repository import IntegrationRepository
 from app.models import AuditAction, EventType, Handler, HandlerSource
+from app.web.schemas import Definition
 
 EDITABLE = (
     "name",

@@ -16,7 +16,8 @@ from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, model_valida
 from app.core.egress.headers import CONNECTION_HEADERS
 from app.core.templates import check_header, check_url, parse
 from app.handlers.bounds import excess
-from app.handlers.fields import Definition, HeaderName
+from app.handlers.fields import HeaderName
+from app.web.schemas import Definition
 
 TEMPLATE_NAMESPACES = frozenset({"args", "credentials", "secrets"})
 DEFAULTS_NAMESPACES = frozenset({"credentials", "secrets"})

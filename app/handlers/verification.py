@@ -17,7 +17,6 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, TypeAdapter, field_validator, model_validator
 
-from app.handlers.fields import Definition
 from app.handlers.generic_verification import (
     HmacVerification,
     JwtVerification,
@@ -27,6 +26,7 @@ from app.handlers.generic_verification import (
 from app.handlers.scheme_parameters import parameters_model
 from app.signatures.catalogue import UnknownScheme, preset_of
 from app.signatures.presets import BEARER, NONE, Preset
+from app.web.schemas import Definition
 
 _OWN_SCHEMES: Final = {
     "hmac": "hmac",

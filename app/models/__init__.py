@@ -8,12 +8,14 @@ from app.models.handler import Handler, HandlerMode, HandlerSource
 from app.models.idempotency_key import IdempotencyKey
 from app.models.integration import Integration, OfIntegration
 from app.models.key import KeyState, SystemKey, TenantKey
+from app.models.oauth_client import OAuthClient
 from app.models.openapi_document import OpenApiDocument
 from app.models.rate_bucket import RateBucket
 from app.models.replay import Replay, ReplayStatus
 from app.models.sealed_value import Credential, CredentialSource, Secret
 from app.models.sync_schedule import SyncOutcome, SyncSchedule
 from app.models.tenant import Tenant, TenantStatus
+from app.models.tenant_connector import TenantConnector
 from app.models.usage_counter import Metric, UsageCounter
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "Integration",
     "KeyState",
     "Metric",
+    "OAuthClient",
     "OfIntegration",
     "OpenApiDocument",
     "RateBucket",
@@ -47,6 +50,7 @@ __all__ = [
     "SyncSchedule",
     "SystemKey",
     "Tenant",
+    "TenantConnector",
     "TenantKey",
     "TenantStatus",
     "Trigger",

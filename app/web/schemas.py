@@ -53,3 +53,13 @@ class Given(BaseModel):
     def given(self) -> dict[str, object]:
         """The fields that were sent, by attribute name; ``null`` was sent, too."""
         return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+class Definition(BaseModel):
+    """What is kept as it was given: no coercion, no unknown field, no change once it is read."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
+
+    def stored(self) -> dict[str, object]:
+        """As a column keeps it. Defaults are written out, so that a new default changes nothing old."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
