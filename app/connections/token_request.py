@@ -49,10 +49,11 @@ class TokenEndpoint:
     def refresh(self, token: Secret, scopes: Sequence[str]) -> ToSend:
         """RFC 6749, section 6. ``token``: the access token where that is what is exchanged."""
         refresh = self.oauth.refresh
-        params = {"grant_type": "refresh_token", "refresh_token": token.reveal()}
+        params = {"grant_type": "refresh_token", refresh.token_param: token.reveal()}
         if refresh.keeps_scope and scopes:
             params |= self._scope(scopes)
-        return self._request(self.refresh_url, {**params, **refresh.params})
+        params |= refresh.params
+        return self._request(self.refresh_url, params, omit=refresh.omit, method=refresh.method)
 
     def client_credentials(self, scopes: Sequence[str]) -> ToSend:
         """RFC 6749, section 4.4.2."""
@@ -85,8 +86,10 @@ class TokenEndpoint:
         name = authorize.scope_param if authorize else "scope"
         return {name: separator.join(scopes)} if scopes else {}
 
-    def _request(self, url: str, params: Mapping[str, str]) -> ToSend:
-        spec = self.oauth.token
+    def _request(
+        self, url: str, params: Mapping[str, str], *, omit: Sequence[str] = (), method: str | None = None
+    ) -> ToSend:
+        spec, method = self.oauth.token, method or self.oauth.token.method
         query: dict[str, str] = {}
         fields = {**params, **spec.params}
         headers = [("Accept", JSON), *spec.headers.items()]
@@ -98,11 +101,11 @@ class TokenEndpoint:
             fields[spec.client_id_param] = self.client.id
             if spec.client_auth == "body" and self.client.secret is not None:
                 fields[spec.client_secret_param] = self.client.secret.reveal()
-        fields = {name: value for name, value in fields.items() if name not in spec.omit}
-        if spec.format == "query" or spec.method == "GET":
-            return ToSend(spec.method, _with_query(url, {**query, **fields}), tuple(headers), None)
+        fields = {name: value for name, value in fields.items() if name not in {*spec.omit, *omit}}
+        if spec.format == "query" or method == "GET":
+            return ToSend(method, _with_query(url, {**query, **fields}), tuple(headers), None)
         media_type, body = (JSON, orjson.dumps(fields)) if spec.format == "json" else (FORM, _form(fields))
-        return ToSend(spec.method, _with_query(url, query), (*headers, ("Content-Type", media_type)), body)
+        return ToSend(method, _with_query(url, query), (*headers, ("Content-Type", media_type)), body)
 
 
 def basic(client: Client, secret: Secret, spec: TokenRequest) -> str:

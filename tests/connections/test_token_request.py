@@ -16,7 +16,7 @@ CLIENT = Client("my id", Secret("s3:cret/+ü"))
 
 def endpoint(client=CLIENT, **token) -> TokenEndpoint:
     more = token.pop("record", {})
-    oauth = OAuth2.model_validate({"token": {"url": URL, **token}, **more})
+    oauth = OAuth2.model_validate_json(orjson.dumps({"token": {"url": URL, **token}, **more}))
     return TokenEndpoint(oauth, client, URL, "https://id.example.com/refresh")
 
 
@@ -113,6 +113,24 @@ class TestGrants:
             "authorize": {"url": "https://id.example.com/a", "scopeSeparator": ","},
         }
         assert fields(endpoint(record=record).refresh(Secret("rt"), ["a", "b"]))["scope"] == "a,b"
+
+    def test_refresh_may_exchange_the_access_token_another_way(self):
+        record = {
+            "refresh": {
+                "kind": "re_exchange",
+                "method": "GET",
+                "tokenParam": "access_token",
+                "omit": ["client_secret"],
+                "params": {"grant_type": "exchange"},
+            }
+        }
+        request = endpoint(record=record).refresh(Secret("at"), [])
+        assert (request.method, request.body) == ("GET", None)
+        assert parse_qs(urlsplit(request.url).query) == {
+            "grant_type": ["exchange"],
+            "access_token": ["at"],
+            "client_id": ["my id"],
+        }
 
     @pytest.mark.parametrize(
         ("make", "expected"),
