@@ -7,10 +7,11 @@ from urllib.parse import quote_plus, urlencode
 
 import orjson
 
-from app.connectors.oauth2 import OAuth2, TokenRequest
+from app.connectors.oauth2 import OAuth2, Refresh, TokenRequest
 from app.core.secret import Secret
 
 JSON = "application/json"
+NO_REFRESH = Refresh()
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -52,8 +53,7 @@ class TokenEndpoint:
         params = {"grant_type": "refresh_token", refresh.token_param: token.reveal()}
         if refresh.keeps_scope and scopes:
             params |= self._scope(scopes)
-        params |= refresh.params
-        return self._request(self.refresh_url, params, omit=refresh.omit, method=refresh.method)
+        return self._request(self.refresh_url, params, refresh)
 
     def client_credentials(self, scopes: Sequence[str]) -> ToSend:
         """RFC 6749, section 4.4.2."""
@@ -86,12 +86,12 @@ class TokenEndpoint:
         name = authorize.scope_param if authorize else "scope"
         return {name: separator.join(scopes)} if scopes else {}
 
-    def _request(
-        self, url: str, params: Mapping[str, str], *, omit: Sequence[str] = (), method: str | None = None
-    ) -> ToSend:
-        spec, method = self.oauth.token, method or self.oauth.token.method
+    def _request(self, url: str, params: Mapping[str, str], refresh: Refresh = NO_REFRESH) -> ToSend:
+        """What ``refresh`` says comes before what is said of every request."""
+        spec = self.oauth.token
+        method = refresh.method or spec.method
         query: dict[str, str] = {}
-        fields = {**params, **spec.params}
+        fields = {**params, **spec.params, **refresh.params}
         headers = [("Accept", JSON), *spec.headers.items()]
         if spec.redirect_uri_in == "query" and "redirect_uri" in fields:
             query["redirect_uri"] = fields.pop("redirect_uri")
@@ -101,7 +101,7 @@ class TokenEndpoint:
             fields[spec.client_id_param] = self.client.id
             if spec.client_auth == "body" and self.client.secret is not None:
                 fields[spec.client_secret_param] = self.client.secret.reveal()
-        fields = {name: value for name, value in fields.items() if name not in {*spec.omit, *omit}}
+        fields = {name: value for name, value in fields.items() if name not in {*spec.omit, *refresh.omit}}
         if spec.format == "query" or method == "GET":
             return ToSend(method, _with_query(url, {**query, **fields}), tuple(headers), None)
         media_type, body = (JSON, orjson.dumps(fields)) if spec.format == "json" else (FORM, _form(fields))

@@ -114,6 +114,11 @@ class TestGrants:
         }
         assert fields(endpoint(record=record).refresh(Secret("rt"), ["a", "b"]))["scope"] == "a,b"
 
+    def test_refresh_says_the_last_word(self):
+        record = {"refresh": {"params": {"type": "refresh"}}}
+        request = endpoint(params={"type": "web_server"}, record=record).refresh(Secret("rt"), [])
+        assert fields(request)["type"] == "refresh"
+
     def test_refresh_may_exchange_the_access_token_another_way(self):
         record = {
             "refresh": {
