@@ -21,7 +21,7 @@ LEAST_MEMORY = 448 * MIB
 MEMORY_PER_BYTE = 8
 """Of address space. What the quick parser reserves for a large document it hardly uses: of real ones it takes
 seven times the bytes, of the densest that are let in 500 MB."""
-MAX_CPU_SECONDS = 1.9
+MAX_CPU_SECONDS = 1.6
 LEAST_CPU_SECONDS = 0.5
 CPU_SECONDS_PER_MIB = 0.15
 """Six times what plain YAML takes, twice what the careful reader does: a small document cannot claim what a

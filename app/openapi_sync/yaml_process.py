@@ -3,7 +3,7 @@
 The parsers are native and read a stranger's bytes; a single scalar of many megabytes is one call that holds
 the interpreter lock; and only the kernel can bound what a parser takes. So every YAML document, small ones
 too (one rule, one path to test, 30 ms beside a fetch), goes through stdin to a child with the address space
-and CPU that its size explains (768 MiB and 1.9 s at most), no core file, no environment and so no secret,
+and CPU that its size explains (768 MiB and 1.6 s at most), no core file, no environment and so no secret,
 and comes back as JSON. Whatever the child does, the parent sees a typed refusal.
 
 The child is ``python -m app.openapi_sync.yaml_child``.
