@@ -23,7 +23,7 @@ from app.openapi_sync.holding import baselines
 from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.options import SyncOptions
 from app.openapi_sync.reading import Reading, read_again, read_document, reader
-from app.openapi_sync.repository import DocumentRepository, SyncedHandlerRepository
+from app.openapi_sync.repository import DocumentRepository, HeldRepository, SyncedHandlerRepository
 from app.openapi_sync.schemas import SyncRequest, SyncResult
 from app.openapi_sync.writing import Arrived, HandlerSync, Witness
 
@@ -135,8 +135,15 @@ class SyncService:
             tenant_id = self._context.tenant_id
             latest = await DocumentRepository(session, tenant_id).find_latest(integration_id)
             state = await SyncedHandlerRepository(session, tenant_id).state(integration_id)
-        if latest is None or latest.id != known.id or known.settled["when"] != _circumstances(options, state):
-            return None
+            if (
+                latest is None
+                or latest.id != known.id
+                or known.settled["when"] != _circumstances(options, state)
+            ):
+                return None
+            # A document that was held as a whole is not kept, so the one before it is still the latest.
+            if options.holding is None and not options.dry_run:
+                await HeldRepository(session, tenant_id).release(integration_id)
         return SyncResult.found_again(known.settled["result"], dry_run=options.dry_run)
 
     async def _read(

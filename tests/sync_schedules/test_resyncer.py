@@ -323,6 +323,17 @@ class TestAdditive:
         shown = await schedule.run()
         assert (shown["lastOutcome"], shown["held"]) == ("unchanged", [])
 
+    @pytest.mark.parametrize(("is_dry", "left"), [(False, 0), (True, 6)], ids=["sync", "dry run"])
+    async def test_lets_go_of_a_whole_document_when_a_person_finds_the_old_one(
+        self, schedule, sofa, is_dry, left
+    ):
+        await schedule.run(many(10))
+        assert len((await schedule.run(many(4)))["held"]) == 6
+        sofa.publish(many(10))
+
+        assert (await sofa.post(dry_run=is_dry)).json()["notModified"] is True
+        assert len((await schedule.shown())["held"]) == left
+
     async def test_lets_nothing_go_by_a_dry_run(self, schedule, sofa):
         await schedule.run(PETS)
         await schedule.run(BREAKING)
