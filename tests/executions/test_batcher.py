@@ -474,6 +474,7 @@ class TestWeeks:
         assert await batcher.admit(again) == again.id != first
 
     async def test_overlap_for_their_first_minutes(self, batcher, resources, acme, to_acme, committed_urls):
+        await make_days(committed_urls, 15)
         await at_second(committed_urls, f"({WEEK} * 604800 + 299)")
         first = await batcher.admit(webhook(to_acme, key="same"))
         assert await batcher.admit(webhook(to_acme, key="same")) == first
@@ -489,6 +490,7 @@ class TestWeeks:
 
     async def test_turn_between_two_deliveries(self, batcher, resources, acme, to_acme, committed_urls):
         """The first is stored in the last second of a week; the same again in the first, and in the next."""
+        await make_days(committed_urls, 15)
         await at_second(committed_urls, f"({WEEK} * 604800 - 1)")
         first = await batcher.admit(webhook(to_acme, key="same"))
         for seconds in (0, 299, 300, 604799, 604800):
@@ -502,6 +504,7 @@ class TestWeeks:
         self, batcher, resources, acme, to_acme, committed_urls
     ):
         """Two in one batch, in the minutes in which a key goes into both weeks."""
+        await make_days(committed_urls, 15)
         await at_second(committed_urls, f"({WEEK} * 604800 + 5)")
         await admit_together(batcher, *(webhook(to_acme, key=f"{n % 50}") for n in range(200)))
         ids = await stored(resources, acme)
