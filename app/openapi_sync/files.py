@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-import orjson
+from msgspec import Raw
 
 from app.core.errors import AppError, UpstreamTimedOut
 from app.openapi_sync.document import as_json, check_count, repaired
-from app.openapi_sync.pieces import is_json
+from app.openapi_sync.pieces import is_json, value_of
 from app.openapi_sync.yaml_process import JsonText, read_yaml_files
 
 MAX_FILES = 1000
@@ -58,7 +58,9 @@ def named(name: str, reference: str) -> str | None:
     path = unquote(parts.path)
     if parts.scheme or parts.netloc or parts.query or not path or path.startswith("/"):
         return None
-    if "\\" in path or "%" in path or not reference.isprintable() or len(path) > LONGEST_NAME:
+    if "\\" in path or "%" in path or len(path) > LONGEST_NAME:
+        return None
+    if not (reference.isprintable() and path.isprintable()):  # what is encoded may be a NUL
         return None
     found = posixpath.normpath(posixpath.join(posixpath.dirname(name), path))
     return None if found.split("/")[0] in {"..", "."} else found
@@ -168,7 +170,7 @@ def referred(text: bytes) -> Iterator[tuple[str, bool]]:
     if b'"$ref"' not in text:
         return
     check_count(text)
-    waiting: list[tuple[object, bool, bool]] = [(orjson.loads(text), False, False)]
+    waiting: list[tuple[object, bool, bool]] = [(value_of(Raw(text)), False, False)]
     while waiting:
         node, is_of_answer, has_names = waiting.pop()
         if isinstance(node, list):
