@@ -55,9 +55,12 @@ def _rewritten(match: re.Match[bytes], *, name: str, root: str, known: AbstractS
     reference = orjson.loads(match[1])
     is_inside = reference.startswith("#")
     file = name if is_inside else named(name, reference)
+    pointer = reference.partition("#")[2]
     if file is None or file not in known or (is_inside and name == root):
         return match[0]
-    return b'"$ref":%b' % orjson.dumps(f"#{_place(file, root)}{reference.partition('#')[2]}")
+    if pointer and not pointer.startswith("/"):  # put after the file's name it would make that of another
+        return match[0]
+    return b'"$ref":%b' % orjson.dumps(f"#{_place(file, root)}{pointer}")
 
 
 def _place(file: str, root: str) -> str:

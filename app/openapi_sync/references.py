@@ -166,6 +166,8 @@ def _local(reference: object) -> str:
     that no spelling is read twice."""
     if not isinstance(reference, str) or not reference.startswith("#"):
         raise Dangling(f"the reference {quote(reference)} leads out of the document")
+    if reference[1:2] not in {"", "/"}:
+        raise Dangling(f"the reference {quote(reference)} is not a JSON Pointer")
     if "%" not in reference and "~" not in reference:
         return reference
     return "/".join(escaped(unescaped(unquote(step))) for step in reference.split("/"))
