@@ -44,11 +44,18 @@ async def _read_files(path: Path, raw: bytes, limit: int) -> Gathered:
     folder = path.parent.resolve()
 
     async def read(name: str, most: int) -> bytes:
-        file = (folder / name).resolve()
-        if not file.is_relative_to(folder) or not file.is_file():
-            raise NotFound
-        if file.stat().st_size > most:
-            raise TooLarge
-        return file.read_bytes()
+        try:
+            return _read_file(folder, name, most)
+        except (OSError, RuntimeError):  # not there, not ours to read, or a link that leads to itself
+            raise NotFound from None
 
     return await gather(path.name, raw, read, max_bytes=limit)
+
+
+def _read_file(folder: Path, name: str, most: int) -> bytes:
+    file = (folder / name).resolve(strict=True)
+    if not file.is_relative_to(folder) or not file.is_file():
+        raise NotFound
+    if file.stat().st_size > most:
+        raise TooLarge
+    return file.read_bytes()
