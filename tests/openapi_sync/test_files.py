@@ -71,7 +71,7 @@ class TestNames:
         [
             *("../a.yml", "a/../../b.yml", "..", ".", "a/..", "", "#/x", "/etc/passwd", "//host/a.yml"),
             *("https://example.com/a.yml", "file:///etc/passwd", "a.yml?key=1", "..\\a.yml", "%2e%2e/a.yml"),
-            *("a%252f.yml", "a\n.yml", "http://[", "x" * 2000),
+            *("a%252f.yml", "a\n.yml", "a%0a.yml", "a%00.yml", "http://[", "x" * 2000),
         ],
     )
     def test_lead_nowhere_else(self, reference):
@@ -156,6 +156,11 @@ class TestBundle:
         made = bundled(await Folder(a={}).gather(root))
         assert (made["a"], made["b"]) == (root["a"], root["b"])
 
+    async def test_makes_no_anchor_a_part_of_a_name(self):
+        root = {"p": ref("a#b"), "q": ref("ab")}
+        made = bundled(await Folder(a={"x": ref("#b")}, ab={}).gather(root))
+        assert (made["p"], made[FILES]["a"]) == (ref("a#b"), {"x": ref("#b")})
+
     async def test_tells_of_what_is_left_out(self):
         gathered = await Folder().gather({"p": [ref(f"f{number}") for number in range(30)]})
         told = bundle(gathered).oddities
@@ -233,6 +238,26 @@ class TestSync:
         assert result["created"] == 1
         assert [one["path"] for one in result["skipped"]] == ["/pets"]
         assert "the file paths/pets.yml is left out" in result["warnings"][0]["message"]
+
+    @pytest.mark.parametrize("number", [b"1e999", b"9" * 400])
+    async def test_reads_numbers_that_no_double_holds(self, pets, number):
+        pets.upstream.answer("/sofa/schemas/owner.json", answered(b'{"maximum": %b, "$ref": "a"}' % number))
+        assert (await pets.sync())["created"] == 3
+
+    async def test_reads_such_a_number_in_a_document_of_one_file_too(self, sofa):
+        body = document({"/pets": get("listPets", parameters=[ref("http://a.example/b")])})
+        sofa.answer(Answer(body=body[:-1] + b',"x":1e999}'))
+        assert (await sofa.sync())["degraded"] == 1
+
+    async def test_makes_no_handler_of_another_file_for_an_anchor(self, sofa):
+        sofa.upstream.answer("/sofa/a", answered(get("one")))
+        sofa.upstream.answer("/sofa/ab", answered(get("another")))
+        result = await sofa.sync({"/pets": ref("a#b"), "/others": ref("ab")})
+        assert [one["path"] for one in result["skipped"]] == ["/pets"]
+
+    async def test_takes_no_anchor_for_the_whole_document(self, sofa):
+        [skipped] = (await sofa.sync({"/pets": ref("#a")}))["skipped"]
+        assert skipped["reason"] == "the reference #a is not a JSON Pointer"
 
     async def test_follows_no_file_that_was_moved(self, pets):
         moved = Answer(302, headers={"Location": f"{pets.upstream.url}/secret.yml"})
