@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Raw
 
-from app.core.errors import AppError, UpstreamTimedOut
+from app.core.errors import AppError, TooLarge, UpstreamTimedOut
 from app.openapi_sync.document import as_json, check_count, repaired
 from app.openapi_sync.pieces import is_json, value_of
 from app.openapi_sync.yaml_process import JsonText, read_yaml_files
@@ -21,10 +21,14 @@ from app.openapi_sync.yaml_process import JsonText, read_yaml_files
 MAX_FILES = 1000
 MAX_AT_ONCE = 8
 MAX_SECONDS = 60
+MANY_BYTES = 1024 * 1024
+"""Few files have as many. Those that do come one at a time, so that what is on its way is bounded by the
+limit of all files together, and not by eight times that."""
 LONGEST_NAME = 1024
 
 _SEEMS_TO_REFER = re.compile(rb"""\$ref["']?\s*:\s*["']?[^#"'\s]""")
 _CONTAINERS = (b"{", b"[")
+_TOO_LARGE = "the files of the description are too large together"
 _EXAMPLES = frozenset({"example", "examples"})
 
 Read = Callable[[str, int], Awaitable[bytes]]
@@ -90,6 +94,7 @@ class _Gathering:
         self._read = read
         self._left = max_bytes
         self._turns = asyncio.Semaphore(MAX_AT_ONCE)
+        self._turns_of_large = asyncio.Lock()
         self._known = {root_name}
         self._waiting: tuple[dict[str, None], dict[str, None]] = ({}, {})
         self._of_answers: set[str] = set()
@@ -126,15 +131,31 @@ class _Gathering:
     async def _get(self, name: str, raws: dict[str, bytes]) -> None:
         async with self._turns:
             try:
-                raw = await self._read(name, max(self._left, 0))
+                raws[name] = await self._bytes(name)
             except AppError as error:
                 self.missing[name] = error.detail
-                return
+
+    async def _bytes(self, name: str) -> bytes:
+        """Once there was too much, nobody is asked for more."""
+        if self._left <= 0:
+            raise TooLarge(_TOO_LARGE)
+        try:
+            raw = await self._read(name, min(self._left, MANY_BYTES))
+        except TooLarge:
+            raw = await self._large(name)
         self._left -= len(raw)
         if self._left < 0:
-            self.missing[name] = "the files of the description are too large together"
-        else:
-            raws[name] = raw
+            raise TooLarge(_TOO_LARGE)
+        return raw
+
+    async def _large(self, name: str) -> bytes:
+        """Whoever waits keeps its turn, so that no more files are begun than can be gone on with."""
+        async with self._turns_of_large:
+            try:
+                return await self._read(name, max(self._left, 0))
+            except TooLarge:
+                self._left = 0
+                raise TooLarge(_TOO_LARGE) from None
 
 
 def json_texts(raws: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, str]]:
