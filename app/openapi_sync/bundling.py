@@ -5,26 +5,26 @@ for a schema or to compare, needs nobody to ask for a file.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
 
 import orjson
 
+from app.openapi_sync.file_places import FILES, place_of
 from app.openapi_sync.files import Gathered, named
 from app.openapi_sync.oddities import Oddity, quote
 
-FILES = "x-jackfield-files"
 MOST_TOLD = 20
-"""Files that are not there, of which something is said."""
+"""Files that are not there, and oddities of those that are, of which something is said."""
 
 _REFERENCE = re.compile(rb'(?<!\\)"\$ref"\s*:\s*("(?:[^"\\]|\\.)*")')
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """``oddities``: of the description, before it was made JSON, and of the files that are not in it."""
+    """``oddities``: of the description and its files, before they were made JSON, and of files not in it."""
 
     text: bytes = field(repr=False)
     oddities: tuple[Oddity, ...] = ()
@@ -43,7 +43,7 @@ def bundle(gathered: Gathered) -> Bundle:
     )
     comma = b"" if inside.endswith(b"{") else b","
     text = b'%b%b"%b":{%b}}' % (inside, comma, FILES.encode(), b",".join(files))
-    return Bundle(text, (*gathered.root.oddities, *_told(gathered.missing)))
+    return Bundle(text, (*gathered.root.oddities, *_told(gathered)))
 
 
 def _pointed(text: bytes, name: str, root: str, known: AbstractSet[str]) -> bytes:
@@ -60,15 +60,15 @@ def _rewritten(match: re.Match[bytes], *, name: str, root: str, known: AbstractS
         return match[0]
     if pointer and not pointer.startswith("/"):  # put after the file's name it would make that of another
         return match[0]
-    return b'"$ref":%b' % orjson.dumps(f"#{_place(file, root)}{pointer}")
+    return b'"$ref":%b' % orjson.dumps(f"#{'' if file == root else place_of(file)}{pointer}")
 
 
-def _place(file: str, root: str) -> str:
-    return "" if file == root else f"/{FILES}/{file.replace('~', '~0').replace('/', '~1')}"
-
-
-def _told(missing: Mapping[str, str]) -> Iterator[Oddity]:
+def _told(gathered: Gathered) -> Iterator[Oddity]:
+    missing, oddities = gathered.missing, gathered.oddities
     for name, reason in [*missing.items()][:MOST_TOLD]:
         yield Oddity("", f"the file {quote(name)} is left out: {reason}")
     if len(missing) > MOST_TOLD:
         yield Oddity("", f"{len(missing) - MOST_TOLD} more files are left out")
+    yield from oddities[:MOST_TOLD]
+    if len(oddities) > MOST_TOLD:
+        yield Oddity("", f"{len(oddities) - MOST_TOLD} more warnings of files are not shown")

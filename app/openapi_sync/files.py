@@ -7,14 +7,15 @@ a name: a reference that leads there, or to another server, is one that leads no
 import asyncio
 import posixpath
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Raw
 
 from app.core.errors import AppError, TooLarge, UpstreamTimedOut
 from app.openapi_sync.document import as_json, check_count, repaired
+from app.openapi_sync.oddities import Oddity
 from app.openapi_sync.pieces import is_json, value_of
 from app.openapi_sync.yaml_process import JsonText, read_yaml_files
 
@@ -37,12 +38,14 @@ Read = Callable[[str, int], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """A description and its files, all as JSON. ``missing``: what could not be got, by name, and why."""
+    """A description and its files, all as JSON. ``missing``: what could not be got, by name, and why.
+    ``oddities``: of the files, before they were JSON."""
 
     name: str
     root: JsonText
     files: Mapping[str, bytes] = field(repr=False)
     missing: Mapping[str, str]
+    oddities: Sequence[Oddity] = ()
 
 
 def is_alone(raw: bytes) -> bool:
@@ -84,7 +87,8 @@ async def gather(name: str, raw: bytes, read: Read, *, max_bytes: int) -> Gather
                 await gathering.get(wanted)
     except TimeoutError:
         raise UpstreamTimedOut("The files of the description did not all come in time.") from None
-    return Gathered(name, root, gathering.files, gathering.missing)
+    oddities = [one for name in sorted(gathering.oddities) for one in gathering.oddities[name]]
+    return Gathered(name, root, gathering.files, gathering.missing, oddities)
 
 
 class _Gathering:
@@ -100,6 +104,7 @@ class _Gathering:
         self._of_answers: set[str] = set()
         self.files: dict[str, bytes] = {}
         self.missing: dict[str, str] = {}
+        self.oddities: dict[str, tuple[Oddity, ...]] = {}
 
     def wanted(self) -> list[str]:
         """What to get next, and only once."""
@@ -121,8 +126,9 @@ class _Gathering:
                 group.create_task(self._get(name, raws))
         texts, wrong = await asyncio.to_thread(json_texts, raws)
         self.missing |= wrong
-        self.files |= texts
-        await self.look_through(texts)
+        self.files |= {name: made.text for name, made in texts.items()}
+        self.oddities |= {name: made.oddities for name, made in texts.items() if made.oddities}
+        await self.look_through({name: made.text for name, made in texts.items()})
 
     async def look_through(self, texts: Mapping[str, bytes]) -> None:
         for name, is_of_answer in await asyncio.to_thread(_all_referred, texts, self._of_answers):
@@ -158,22 +164,38 @@ class _Gathering:
                 raise TooLarge(_TOO_LARGE) from None
 
 
-def json_texts(raws: Mapping[str, bytes]) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Files as JSON, all that are YAML by one process; and of those that are neither what is wrong."""
-    texts: dict[str, bytes] = {}
-    others: dict[str, bytes] = {}
+def json_texts(raws: Mapping[str, bytes]) -> tuple[dict[str, JsonText], dict[str, str]]:
+    """Files as JSON, all that are YAML by one process; and of those that are neither what is wrong. What was
+    odd about one has the file's name in its pointer."""
+    texts: dict[str, JsonText] = {}
+    others: dict[str, JsonText] = {}
     for name, raw in raws.items():
-        text, _ = repaired(raw)
-        (texts if is_json(text) else others)[name] = text
+        plain = JsonText(*repaired(raw))
+        (texts if is_json(plain.text) else others)[name] = plain
     wrong: dict[str, str] = {}
-    for name, made in zip(others, read_yaml_files([*others.values()]), strict=True):
+    answers = read_yaml_files([plain.text for plain in others.values()])
+    for (name, plain), made in zip(others.items(), answers, strict=True):
         if isinstance(made, AppError):
             wrong[name] = made.detail
         else:
-            texts[name] = made.text
-    empty = [name for name, text in texts.items() if text.lstrip()[:1] not in _CONTAINERS]
+            texts[name] = replace(made, oddities=(*plain.oddities, *_of_broken(plain), *made.oddities))
+    empty = [name for name, text in texts.items() if not _is_container(text)]
     wrong |= dict.fromkeys(empty, "it is neither an object nor a list")
-    return {name: text for name, text in texts.items() if name not in wrong}, wrong
+    return {name: _named(name, text) for name, text in texts.items() if name not in wrong}, wrong
+
+
+def _is_container(made: JsonText) -> bool:
+    return made.text.lstrip()[:1] in _CONTAINERS
+
+
+def _of_broken(plain: JsonText) -> tuple[Oddity, ...]:
+    """Of what was meant as JSON, and is not."""
+    return (Oddity("", "this is not valid JSON and was read as YAML"),) if _is_container(plain) else ()
+
+
+def _named(name: str, made: JsonText) -> JsonText:
+    told = (Oddity(f"{name}#{one.pointer}", one.message) for one in made.oddities)
+    return replace(made, oddities=tuple(told))
 
 
 def _all_referred(texts: Mapping[str, bytes], of_answers: set[str]) -> list[tuple[str, bool]]:

@@ -15,7 +15,8 @@ from app.openapi_sync.cpu_budget import CpuBudget
 from app.openapi_sync.default_args import default_args
 from app.openapi_sync.document import Document
 from app.openapi_sync.errors import DocumentTooComplex
-from app.openapi_sync.oddities import Notes, Place, quote
+from app.openapi_sync.file_places import FILES
+from app.openapi_sync.oddities import Notes, Oddity, Place, quote
 from app.openapi_sync.operation import Operation, OperationKind, Parameter, RequestBody, Skipped
 from app.openapi_sync.parameters import LONGEST_NAME, MAX_PARAMETERS, Entries, ParameterReader
 from app.openapi_sync.pieces import Components, Description, OperationPiece, PathItem, overlaid
@@ -176,7 +177,7 @@ class _Walk:
             servers=self._servers(item, piece),
             default_args=default_args(parameters, body, place, notes),
             is_degraded=notes.is_degraded,
-            warnings=tuple(notes.oddities),
+            warnings=self._warnings(notes),
         )
 
     def _inputs(
@@ -194,6 +195,12 @@ class _Walk:
         else:
             body = self._bodies.read(piece.body, (*place, "requestBody"), notes)
         return tuple(parameters), body
+
+    def _warnings(self, notes: Notes) -> tuple[Oddity, ...]:
+        """Of a description in several files, each where it is written."""
+        if self._description.files is None:
+            return tuple(notes.oddities)
+        return tuple(map(self._references.located, notes.oddities))
 
     def _requirements(self, piece: OperationPiece, place: Place, notes: Notes) -> Security:
         """The operation's own, else the document's; an empty list of its own asks for nothing."""
@@ -214,6 +221,7 @@ def _sections(described: Description) -> dict[str, dict[str, msgspec.Raw]]:
         "#/definitions": described.definitions,
         "#/parameters": described.parameters,
         "#/securityDefinitions": described.security_definitions,
+        f"#/{FILES}": described.files,
     }
     if isinstance(components := described.components, Components):
         found |= {

@@ -18,6 +18,8 @@ import orjson
 from msgspec import Raw, field
 from msgspec.structs import fields, replace
 
+from app.openapi_sync.file_places import FILES
+
 MAX_FITTED = 4096
 """Members of an object or list with one of another type than it should be; of more, none is looked at."""
 
@@ -117,7 +119,7 @@ class Components(Piece):
 
 
 class Description(Piece):
-    """A whole document. From ``schemes`` on, the fields are OpenAPI 2.0's."""
+    """A whole document. From ``schemes`` on, the fields are OpenAPI 2.0's; ``files`` is ours."""
 
     openapi: Any = None
     swagger: Any = None
@@ -133,6 +135,7 @@ class Description(Piece):
     definitions: dict[str, Raw] | None = None
     parameters: dict[str, Raw] | None = None
     security_definitions: dict[str, Raw] | None = field(name="securityDefinitions", default=None)
+    files: dict[str, Raw] | None = field(name=FILES, default=None)
 
 
 P = TypeVar("P", bound=Piece)

@@ -12,7 +12,8 @@ import msgspec
 from msgspec import Raw
 
 from app.openapi_sync.errors import DocumentTooComplex
-from app.openapi_sync.oddities import Notes, Place, escaped, quote, unescaped
+from app.openapi_sync.file_places import FILES, as_written
+from app.openapi_sync.oddities import Notes, Oddity, Place, escaped, quote, unescaped
 from app.openapi_sync.pieces import P, Piece, children, take, value_of
 
 MAX_CHAIN = 32
@@ -64,11 +65,19 @@ class References:
 
     def at(self, place: Place, kind: type[P]) -> P | object:
         """What stands at a place, references on the way there followed. Raises ``Dangling``."""
-        return take(kind, self._raw_at(place))
+        return take(kind, self._raw_at(place)[0])
 
     def value_at(self, place: Place) -> object:
         """As ``at``, and all of it."""
-        return self.value(self._made(self._raw_at(place)))
+        return self.value(self._made(self._raw_at(place)[0]))
+
+    def located(self, oddity: Oddity) -> Oddity:
+        """With the file that it is in, and the pointer there, when it is in another one."""
+        try:
+            _, path = self._raw_at(tuple(map(unescaped, oddity.pointer.split("/")[1:])))
+        except Dangling:  # the pointer leads to something that should be there
+            return oddity
+        return Oddity(as_written(path), oddity.message) if path.startswith(f"#/{FILES}/") else oddity
 
     def value(self, found: object) -> object:
         """All that ``found`` is or stands for; references inside of it stay. Raises ``Dangling``."""
@@ -88,7 +97,8 @@ class References:
         self.read_bytes += size
         return value_of(raw)
 
-    def _raw_at(self, place: Place) -> Raw:
+    def _raw_at(self, place: Place) -> tuple[Raw, str]:
+        """And the reference that leads straight there."""
         node, path = self._root, "#"
         for key in place:
             inside = self._inside(path, node)
@@ -101,7 +111,7 @@ class References:
             step = escaped(str(key))
             path = f"{path}/{step}"
             node = self._step(inside, step, path)
-        return node
+        return node, path
 
     def _end(self, found: object, kind: type[P]) -> object:
         for _ in range(MAX_CHAIN):
@@ -125,7 +135,7 @@ class References:
             return self._step(self._opened[around], step, reference)
         steps = reference.split("/", MAX_STEPS + 1)[1:]
         if len(steps) > MAX_STEPS:
-            raise Dangling(f"the reference {quote(reference)} has more than {MAX_STEPS} steps")
+            raise Dangling(f"the reference {quote(as_written(reference))} has more than {MAX_STEPS} steps")
         node, path = self._root, "#"
         for step in steps:
             node = self._step(self._inside(path, node), step, reference)
@@ -143,7 +153,7 @@ class References:
             return around[token]
         if isinstance(around, list) and _INDEX.fullmatch(token) and int(token) < len(around):
             return around[int(token)]
-        raise Dangling(f"the reference {quote(reference)} leads nowhere")
+        raise Dangling(f"the reference {quote(as_written(reference))} leads nowhere")
 
 
 def sections(text: bytes) -> dict[str, Section]:

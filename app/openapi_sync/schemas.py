@@ -108,9 +108,9 @@ class SkippedRead(Shown):
 
 
 class WarningRead(Shown):
-    """An oddity of the document: where it is (a JSON Pointer), and what was made of it."""
+    """An oddity of the document: where it is, and what was made of it."""
 
-    pointer: str
+    pointer: str = Field(description="A JSON Pointer; in another file, after that file's name and `#`.")
     message: str
 
 

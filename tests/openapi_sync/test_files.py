@@ -10,7 +10,8 @@ import pytest
 from app.cli.descriptions import load
 from app.core.errors import NotFound, UpstreamTimedOut
 from app.openapi_sync import files as module
-from app.openapi_sync.bundling import FILES, bundle
+from app.openapi_sync.bundling import bundle
+from app.openapi_sync.file_places import FILES
 from app.openapi_sync.files import gather, is_alone, named
 from app.openapi_sync.offline import plan_offline
 from tests.fixtures.upstream import Answer
